@@ -1,0 +1,107 @@
+//! Atomics, cells and locks, from std and `parking_lot` or from loom: the only file that asks which.
+//!
+//! Models are ordinary unit tests that call [`model`]. Under `--cfg loom` it explores every interleaving up
+//! to loom's preemption bound; otherwise it runs the same closure a few hundred times on real threads, so
+//! that a model is never dead code. What stands above `sched` needs a kernel and is left out under loom.
+
+#[cfg(not(loom))]
+mod chosen {
+    pub(crate) use parking_lot::Mutex;
+    pub(crate) use std::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+    /// `std::cell::UnsafeCell` with loom's interface, so that loom can watch every access.
+    #[derive(Debug)]
+    #[repr(transparent)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        /// Lends a pointer for reading.
+        #[inline(always)]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            f(self.0.get())
+        }
+
+        /// Lends a pointer for writing.
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+
+    /// Runs a concurrency model over and over on real threads; under loom, over every interleaving.
+    #[cfg(test)]
+    pub(crate) fn model(f: impl Fn() + Sync + Send + 'static) {
+        for _ in 0..300 {
+            f();
+        }
+    }
+
+    /// Threads for models.
+    #[cfg(test)]
+    pub(crate) use std::thread as model_thread;
+}
+
+#[cfg(loom)]
+mod chosen {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::MutexGuard;
+    pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    #[cfg(test)]
+    pub(crate) use loom::model;
+    #[cfg(test)]
+    pub(crate) use loom::thread as model_thread;
+
+    /// loom's mutex behind `parking_lot`'s interface: no poisoning, `try_lock` gives an `Option`.
+    #[derive(Debug)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().expect("loom mutexes are never poisoned: a panic ends the model")
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            self.0.into_inner().expect("as in `lock`")
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
+        }
+    }
+}
+
+pub(crate) use chosen::*;
+
+/// Declares a thread-local that needs no destructor. loom's threads share one real thread, so it has its own.
+#[cfg(not(loom))]
+macro_rules! context_thread_local {
+    (static $name:ident: $type:ty = $value:expr;) => {
+        std::thread_local! { static $name: $type = const { $value }; }
+    };
+}
+#[cfg(loom)]
+macro_rules! context_thread_local {
+    (static $name:ident: $type:ty = $value:expr;) => {
+        loom::thread_local! { static $name: $type = $value; }
+    };
+}
+pub(crate) use context_thread_local;
+
+/// Declares the modules that need a kernel under them; under loom they do not exist.
+#[cfg(not(loom))]
+macro_rules! above_sched {
+    ($($item:item)*) => { $($item)* };
+}
+#[cfg(loom)]
+macro_rules! above_sched {
+    ($($item:item)*) => {};
+}
+pub(crate) use above_sched;

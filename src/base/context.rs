@@ -1,0 +1,206 @@
+#![allow(unsafe_code, reason = "lends the pointers that upper rings put here, each for one scope")]
+//! The one thread-local: what this thread is doing, for everybody who must know it without being told.
+//!
+//! Upper rings fill it and lower rings read it, so the places are typed by their users: a [`Slot`] is declared
+//! once, beside the type it lends, and `base` itself never learns what a task or a core is.
+//!
+//! - **C1** A slot points at a value for exactly as long as the `scope` call that put it there; `scope` puts
+//!   the previous one back on every way out, unwinding included. So a pointer read here is alive.
+//! - **C2** Everything in here is `Cell`s of plain data without a destructor. The thread-local is therefore
+//!   never torn down, and a `Drop` that runs while the thread dies may still ask where it is (SHD-02).
+//! - **C3** A slot lends shared references only; what changes inside is the lent type's own affair.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr;
+
+/// How many slots there are. Each is a word; a number too high fails to compile where the slot is declared.
+const SLOTS: usize = 8;
+
+/// What this thread is doing.
+struct Context {
+    /// One erased pointer a slot; null while nothing is lent.
+    slots: [Cell<*const ()>; SLOTS],
+    /// How many more operations the task being polled may complete before it must let others run.
+    budget: Cell<u32>,
+    /// The task being polled has woken itself; nobody else needs to hear of it.
+    self_woken: Cell<bool>,
+    /// How many `Handle::enter` guards are alive on this thread; their order of dropping is checked by it.
+    entered: Cell<usize>,
+}
+
+super::atomic::context_thread_local! {
+    static CONTEXT: Context = Context {
+        slots: [const { Cell::new(ptr::null()) }; SLOTS],
+        budget: Cell::new(u32::MAX),
+        self_woken: Cell::new(false),
+        entered: Cell::new(0),
+    };
+}
+
+/// A typed place in the context.
+pub(crate) struct Slot<T> {
+    index: usize,
+    lends: PhantomData<fn() -> T>,
+}
+
+impl<T> Slot<T> {
+    /// Declares the slot with this index.
+    ///
+    /// # Safety
+    /// No other slot in the crate may have the same index: the index is what ties the pointer to its type.
+    pub(crate) const unsafe fn new(index: usize) -> Self {
+        assert!(index < SLOTS, "raise SLOTS");
+        Self { index, lends: PhantomData }
+    }
+
+    /// Lends `value` to everything that runs inside `body` on this thread, then puts back what was there.
+    #[inline]
+    pub(crate) fn scope<R>(&self, value: &T, body: impl FnOnce() -> R) -> R {
+        let _restore = Restore { index: self.index, previous: self.swap(value) };
+        body()
+    }
+
+    /// Shows what is lent right now.
+    #[inline]
+    pub(crate) fn with<R>(&self, body: impl FnOnce(Option<&T>) -> R) -> R {
+        let lent = self.as_ptr();
+        // SAFETY: by C1 the pointer is null or alive for longer than this call, since only an enclosing
+        // `scope` can take it away; its type is `T` because no other slot has this index (see `new`).
+        body(unsafe { lent.as_ref() })
+    }
+
+    /// The address lent right now, for comparing; null if nothing is.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *const T {
+        CONTEXT.with(|context| context.slots[self.index].get().cast())
+    }
+
+    /// Lends `value` until the guard is dropped, for an `enter` that is no closure. The guard owns the value: if it
+    /// is leaked, the value is leaked with it and the pointer stays good (MIS-11).
+    pub(crate) fn hold(&'static self, value: T) -> Held<T> {
+        let value = Box::into_raw(Box::new(value));
+        let previous = self.swap(value);
+        let depth = CONTEXT.with(|context| context.entered.replace(context.entered.get() + 1) + 1);
+        Held { index: self.index, value, previous, depth }
+    }
+
+    #[inline]
+    fn swap(&self, value: *const T) -> *const () {
+        CONTEXT.with(|context| context.slots[self.index].replace(value.cast()))
+    }
+}
+
+/// Puts a slot's previous pointer back, also when `body` unwinds.
+struct Restore {
+    index: usize,
+    previous: *const (),
+}
+
+impl Drop for Restore {
+    #[inline]
+    fn drop(&mut self) {
+        CONTEXT.with(|context| context.slots[self.index].set(self.previous));
+    }
+}
+
+/// What [`Slot::hold`] lends. Stays on its thread, since it holds a plain pointer.
+pub(crate) struct Held<T> {
+    index: usize,
+    value: *mut T,
+    previous: *const (),
+    /// How many were held when this one was made, itself included.
+    depth: usize,
+}
+
+impl<T> Drop for Held<T> {
+    #[track_caller]
+    fn drop(&mut self) {
+        let innermost = CONTEXT.with(|context| context.entered.get() == self.depth);
+        if !innermost {
+            // Leaking the value keeps every pointer good; going on quietly would put the wrong one back (MIS-09).
+            assert!(std::thread::panicking(), "enter guards are dropped in the reverse order of their making");
+            return;
+        }
+        CONTEXT.with(|context| {
+            context.entered.set(self.depth - 1);
+            context.slots[self.index].set(self.previous);
+        });
+        // SAFETY: `hold` made it from a box, and the slot no longer points there.
+        drop(unsafe { Box::from_raw(self.value) });
+    }
+}
+
+/// A fresh poll begins: this many operations are free, and nobody has woken the task yet.
+#[inline]
+pub(crate) fn begin_poll(budget: u32) {
+    CONTEXT.with(|context| {
+        context.budget.set(budget);
+        context.self_woken.set(false);
+    });
+}
+
+/// The poll is over: outside a task there is no budget. Says whether the task woke itself meanwhile.
+#[inline]
+pub(crate) fn end_poll() -> bool {
+    CONTEXT.with(|context| {
+        context.budget.set(u32::MAX);
+        context.self_woken.replace(false)
+    })
+}
+
+/// The task being polled wants to run again; true if this is the first time in this poll.
+#[inline]
+pub(crate) fn wake_self() -> bool {
+    CONTEXT.with(|context| !context.self_woken.replace(true))
+}
+
+/// Takes one unit of the poll budget and gives what is left after it, or `None` if nothing was left.
+#[inline]
+pub(crate) fn charge() -> Option<u32> {
+    CONTEXT.with(|context| {
+        let left = context.budget.get().checked_sub(1)?;
+        // Outside a task the budget is `u32::MAX` and stays there.
+        context.budget.set(if left == u32::MAX - 1 { u32::MAX } else { left });
+        Some(left)
+    })
+}
+
+/// Gives one unit back.
+#[inline]
+pub(crate) fn refund() {
+    CONTEXT.with(|context| context.budget.set(context.budget.get().saturating_add(1)));
+}
+
+/// Ends the budget of this poll at once: the task has had its time.
+pub(crate) fn exhaust_budget() {
+    CONTEXT.with(|context| context.budget.set(0));
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    // SAFETY: the test binary declares index 7 nowhere else.
+    static NUMBER: Slot<u32> = unsafe { Slot::new(7) };
+
+    #[test]
+    fn a_scope_puts_back_what_was_there_even_when_it_unwinds() {
+        NUMBER.scope(&1, || {
+            let unwound = std::panic::catch_unwind(|| NUMBER.scope(&2, || panic!("out")));
+            assert!(unwound.is_err());
+            assert_eq!(NUMBER.with(|n| n.copied()), Some(1));
+        });
+        assert!(NUMBER.with(|n| n.is_none()));
+    }
+
+    #[test]
+    fn the_budget_runs_out_inside_a_poll_and_never_outside() {
+        begin_poll(2);
+        assert_eq!((charge(), charge(), charge()), (Some(1), Some(0), None));
+        assert!(wake_self());
+        assert!(!wake_self());
+        assert!(end_poll());
+        assert!((0..1_000).all(|_| charge().is_some()));
+    }
+}

@@ -1,0 +1,398 @@
+//! A source: one descriptor that tasks wait for.
+//!
+//! ```text
+//!   door (TcpStream, ...)            worker's reactor
+//!        |  owns                          |  slab, while registered
+//!        v                                v
+//!   SourceHandle ------ Arc --------> Source
+//!        drop: deregister             +-- readiness   word and waiters; see `readiness`
+//!                                     +-- fd, interest
+//!                                     +-- home        the driver it is registered with, if any
+//! ```
+//!
+//! An operation is tried at once, and only the first `WouldBlock` registers the descriptor: with the worker
+//! that polls the operation, so that readiness brings the task back to it, and so that a short connection that
+//! never has to wait costs no `epoll_ctl`. Until then the word holds a guess ("a try may succeed"). Registration
+//! is edge-triggered and made once: epoll's ADD reports what is ready at that moment, so no edge is lost by
+//! coming late. A task that goes on elsewhere takes the source with it after a few waits, since every wake-up
+//! from a foreign reactor is a wake-up across threads.
+//!
+//! - **S1** A registered source is in exactly one slab, and `home` says in which.
+//! - **S2** The descriptor is open as long as the source is registered: its owner drops the handle first.
+//! - **S3** Locks are taken in the order home, slab, waiters.
+
+mod readiness;
+mod waiters;
+
+use std::io;
+use std::os::fd::RawFd;
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use mio::{Interest, Token};
+
+pub(crate) use self::readiness::{Bits, Direction, Seen};
+use self::readiness::{Readiness, Waited};
+use crate::base::atomic::Mutex;
+use crate::base::sys;
+use crate::base::wakers::Wakers;
+use crate::driver::{self, Driver};
+use crate::task::budget;
+use crate::task::wait::{self, Wait, WaitKind};
+
+/// What the door and the reactor share about one descriptor. With its `Arc` it takes less than 160 bytes, which
+/// a test holds it to: an idle connection should cost no more than the kernel's own part of it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// What is known about the descriptor, and who waits to know more.
+    readiness: Readiness,
+    /// Where it is registered. The lock is held across a registration, never across anything slower.
+    home: Mutex<Option<Home>>,
+    /// The descriptor, owned by the door (S2).
+    fd: RawFd,
+    /// What to ask epoll for.
+    interest: Interest,
+}
+
+/// Where a source is registered.
+#[derive(Debug)]
+struct Home {
+    /// Whose reactor it is.
+    driver: Arc<Driver>,
+    /// Its place in that reactor's slab.
+    token: Token,
+    /// How many waits in a row were begun on another worker.
+    strayed: u8,
+}
+
+/// After so many waits in a row on one other worker's thread, the source moves there. A move is two system calls;
+/// a task that alternates between two workers should not make them at every wait.
+const MOVES_AFTER: u8 = 8;
+
+/// What somebody waits for: it decides the direction, and goes into the wait reason with the user's line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Purpose {
+    /// One of the kinds that concern descriptors.
+    pub(crate) kind: WaitKind,
+    /// Where the user asked for it.
+    pub(crate) at: &'static Location<'static>,
+}
+
+impl Purpose {
+    /// The caller's own line.
+    #[track_caller]
+    pub(crate) fn here(kind: WaitKind) -> Self {
+        Self { kind, at: Location::caller() }
+    }
+
+    fn direction(self) -> Direction {
+        match self.kind {
+            WaitKind::Write | WaitKind::Writable | WaitKind::Connect => Direction::Write,
+            _ => Direction::Read,
+        }
+    }
+
+    /// For the panic that says what needs a runtime.
+    fn operation(self) -> &'static str {
+        match self.kind {
+            WaitKind::Accept => "accept",
+            WaitKind::Connect => "connect",
+            WaitKind::Write => "write",
+            WaitKind::Readable => "readable",
+            WaitKind::Writable => "writable",
+            _ => "read",
+        }
+    }
+}
+
+/// The owner's end of a source: dropping it ends the registration. Its owner declares it before the descriptor,
+/// so that it is dropped first (S2).
+#[derive(Debug)]
+pub(crate) struct SourceHandle {
+    /// Shared with the reactor's slab.
+    source: Arc<Source>,
+}
+
+impl SourceHandle {
+    /// For a descriptor on which an operation may succeed right away.
+    pub(crate) fn new(fd: RawFd, interest: Interest) -> Self {
+        Self::assuming(Bits::READABLE.and(Bits::WRITABLE), fd, interest)
+    }
+
+    /// For a connection in progress, on which a try would be in vain until the kernel says so.
+    pub(crate) fn connecting(fd: RawFd, interest: Interest) -> Self {
+        Self::assuming(Bits::NONE, fd, interest)
+    }
+
+    fn assuming(assumed: Bits, fd: RawFd, interest: Interest) -> Self {
+        let readiness = Readiness::new(assumed);
+        Self { source: Arc::new(Source { readiness, home: Mutex::new(None), fd, interest }) }
+    }
+
+    /// Begins an operation: a future holds the waiter and polls through it.
+    pub(crate) fn waiter(&self, purpose: Purpose) -> Waiter<'_> {
+        Waiter { source: &self.source, purpose, key: None }
+    }
+
+    /// As [`Waiter::poll`], for operations without a future of their own. All calls for one direction share one
+    /// place in line, so only the task that called last is woken.
+    pub(crate) fn poll<R>(
+        &self,
+        purpose: Purpose,
+        cx: &mut Context<'_>,
+        attempt: impl FnMut(Seen) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.source.poll(purpose, &mut Some(Readiness::SHARED_KEY), cx, attempt)
+    }
+
+    /// As [`Waiter::poll_ready`], in the shared place in line.
+    pub(crate) fn poll_ready(&self, purpose: Purpose, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source.poll_ready(purpose, &mut Some(Readiness::SHARED_KEY), cx)
+    }
+
+    /// One try, now or never. `WouldBlock` without a system call if the reactor knows that a try is in vain.
+    pub(crate) fn attempt<R>(
+        &self,
+        direction: Direction,
+        mut attempt: impl FnMut(Seen) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let readiness = &self.source.readiness;
+        let seen = readiness.look();
+        if seen.is_shut_down() {
+            return Err(runtime_is_gone());
+        }
+        if seen.is_registered() && !seen.is_ready(direction) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let outcome = attempt(seen);
+        // Without a registration no event would ever set the bit again.
+        if seen.is_registered() && would_block(&outcome) {
+            readiness.clear(direction, seen);
+        }
+        outcome
+    }
+
+    /// An operation on a TCP stream moved less than it could have, so the socket is empty (full) now, and the
+    /// next try would only say `WouldBlock`. Saves that system call: half of all reads of a request-response
+    /// server. No other kind of descriptor may call this: a read from a Unix stream stops short at a passed
+    /// descriptor, with more behind it.
+    pub(crate) fn fell_short(&self, direction: Direction, seen: Seen) {
+        if sys::SHORT_READ_DRAINS && seen.allows_short_cut() {
+            self.source.readiness.clear(direction, seen);
+        }
+    }
+
+    /// How many wait, for reading and for writing.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        self.source.readiness.waiting()
+    }
+}
+
+#[cfg(test)]
+impl SourceHandle {
+    /// The reactor's view of it.
+    pub(super) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+}
+
+#[cfg(test)]
+impl Source {
+    /// The word, as it is now.
+    pub(super) fn look(&self) -> Seen {
+        self.readiness.look()
+    }
+}
+
+impl Drop for SourceHandle {
+    fn drop(&mut self) {
+        let home = self.source.home.lock().take();
+        drop(home.and_then(|home| home.leave(self.source.fd)));
+    }
+}
+
+/// One operation's place in line. Dropping it gives the place up.
+#[derive(Debug)]
+pub(crate) struct Waiter<'a> {
+    /// What is waited for.
+    source: &'a Arc<Source>,
+    /// Why.
+    purpose: Purpose,
+    /// The place in line; none before the first `Pending`.
+    key: Option<u64>,
+}
+
+impl Waiter<'_> {
+    /// Why it waits.
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// Runs `attempt` as often as it may succeed; while it says `WouldBlock`, waits for news.
+    pub(crate) fn poll<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: impl FnMut(Seen) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.source.poll(self.purpose, &mut self.key, cx, attempt)
+    }
+
+    /// Waits until the reactor, and not our guess, says that a try may succeed.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source.poll_ready(self.purpose, &mut self.key, cx)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.source.readiness.forget(self.purpose.direction(), key);
+        }
+    }
+}
+
+impl Source {
+    /// The way of every read, write, accept and connect. On the happy path it is one load before the system
+    /// call and nothing after it; locks are taken only to wait.
+    fn poll<R>(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        key: &mut Option<u64>,
+        cx: &mut Context<'_>,
+        mut attempt: impl FnMut(Seen) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        ready!(budget::poll_proceed(cx));
+        loop {
+            let seen = self.readiness.look();
+            if seen.is_shut_down() {
+                return Poll::Ready(Err(runtime_is_gone()));
+            }
+            if seen.is_ready(purpose.direction()) {
+                match attempt(seen) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    outcome if would_block(&outcome) => self.readiness.clear(purpose.direction(), seen),
+                    outcome => return Poll::Ready(outcome),
+                }
+            }
+            ready!(self.wait(purpose, key, cx, seen))?;
+        }
+    }
+
+    fn poll_ready(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        key: &mut Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(budget::poll_proceed(cx));
+        loop {
+            let seen = self.readiness.look();
+            if seen.is_shut_down() {
+                return Poll::Ready(Err(runtime_is_gone()));
+            }
+            if seen.is_registered() && seen.is_ready(purpose.direction()) {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.wait(purpose, key, cx, seen))?;
+        }
+    }
+
+    /// Ready when the word is no longer what was seen; otherwise the task is in line.
+    fn wait(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        key: &mut Option<u64>,
+        cx: &mut Context<'_>,
+        seen: Seen,
+    ) -> Poll<io::Result<()>> {
+        self.settle(purpose)?;
+        match self.readiness.wait(purpose.direction(), key, seen, cx.waker()) {
+            Waited::Changed => Poll::Ready(Ok(())),
+            Waited::Queued => {
+                let object = u64::try_from(self.fd).unwrap_or_default();
+                budget::refund();
+                wait::note(Wait { kind: purpose.kind, object, at: purpose.at });
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Sees to it that the source is registered, and with the worker on which its task lives now.
+    fn settle(self: &Arc<Self>, purpose: Purpose) -> io::Result<()> {
+        let mut home = self.home.lock();
+        if home.as_mut().is_some_and(|home| !home.is_left_behind()) || self.readiness.look().is_shut_down() {
+            return Ok(()); // of a shutdown the next look at the word tells
+        }
+        let slabs = home.take().and_then(|home| home.leave(self.fd));
+        drop(slabs); // one of several references: ours is alive
+        *home = Some(self.enter(purpose)?);
+        Ok(())
+    }
+
+    /// Registers with the current worker's reactor. The word changes first: from then on it holds news only.
+    fn enter(self: &Arc<Self>, purpose: Purpose) -> io::Result<Home> {
+        let driver = driver::current(purpose.operation());
+        let reactor = driver.reactor().ok_or_else(not_in_a_simulation)?;
+        self.readiness.set_registered(purpose.direction());
+        match reactor.register(self, self.fd, self.interest) {
+            Ok(token) => Ok(Home { token, driver: driver.clone(), strayed: 0 }),
+            Err(error) => {
+                self.readiness.set_unregistered();
+                Err(error)
+            }
+        }
+    }
+
+    /// An event, or the reactor's end. Called under the slab's lock (S3).
+    pub(super) fn set(&self, news: Bits, woken: &mut Wakers) {
+        self.readiness.set(news, woken);
+    }
+
+    /// The reactor has closed and its slab no longer holds the source, so the way to the driver is of no more use;
+    /// the caller drops it outside every lock.
+    pub(super) fn leave_home(&self) -> Option<Arc<Driver>> {
+        self.home.lock().take().map(|home| home.driver)
+    }
+}
+
+impl Home {
+    /// Counts the waits begun elsewhere, and says when the source should go there.
+    fn is_left_behind(&mut self) -> bool {
+        let elsewhere = driver::with_current(|current| {
+            current.is_some_and(|current| !Arc::ptr_eq(current, &self.driver) && current.reactor().is_some())
+        });
+        self.strayed = if elsewhere { self.strayed + 1 } else { 0 };
+        self.strayed >= MOVES_AFTER
+    }
+
+    /// Ends the registration, and gives back the slab's reference.
+    fn leave(self, fd: RawFd) -> Option<Arc<Source>> {
+        self.driver.reactor()?.deregister(self.token, fd)
+    }
+}
+
+fn would_block<R>(outcome: &io::Result<R>) -> bool {
+    outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// What every operation says after the end of the runtime that watched its socket.
+pub(crate) fn runtime_is_gone() -> io::Error {
+    io::Error::other("the runtime this socket was registered with has shut down")
+}
+
+/// What whoever asks a simulated runtime for a real socket is told.
+pub(crate) fn not_in_a_simulation() -> io::Error {
+    let text = "a simulated runtime has no real sockets, and its simulated network comes with a later version";
+    io::Error::new(io::ErrorKind::Unsupported, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_source_takes_less_than_160_bytes() {
+        assert!(size_of::<Source>() + 2 * size_of::<usize>() <= 160, "{}", size_of::<Source>());
+    }
+}

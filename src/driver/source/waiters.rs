@@ -1,0 +1,128 @@
+//! Who waits for one direction of a source, in order of arrival.
+//!
+//! Nearly every socket has at most one task waiting in each direction, and ten thousand idle ones should cost
+//! little, so the oldest waiter lies inline and only the others are on the heap: 32 bytes a direction.
+//!
+//! - **W1** `others` is empty while `first` is, so that "first, then the others" is the order of arrival.
+//! - **W2** No key occurs twice.
+
+use std::task::Waker;
+
+use crate::base::wakers::Wakers;
+
+/// Names one waiter of a source, never given out again.
+pub(super) type Key = u64;
+
+/// The waiters of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    /// Who has waited longest.
+    first: Option<(Key, Waker)>,
+    /// All that came later, oldest first. Boxed, because it is nearly always absent.
+    #[expect(clippy::box_collection, reason = "8 bytes in every source instead of 24")]
+    others: Option<Box<Vec<(Key, Waker)>>>,
+}
+
+impl Waiters {
+    /// The waker that `key` waits with, if it is still waiting.
+    pub(super) fn get(&self, key: Key) -> Option<&Waker> {
+        self.iter().find(|(held, _)| *held == key).map(|(_, waker)| waker)
+    }
+
+    /// Puts a waiter at the end; one that is there already keeps its place and gives back its old waker, which
+    /// the caller drops after its lock.
+    pub(super) fn put(&mut self, key: Key, waker: Waker) -> Option<Waker> {
+        let held = self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| others.iter_mut()));
+        if let Some((_, old)) = held.into_iter().find(|(held, _)| *held == key) {
+            return Some(std::mem::replace(old, waker));
+        }
+        match self.first {
+            None => self.first = Some((key, waker)),
+            Some(_) => self.others.get_or_insert_default().push((key, waker)),
+        }
+        None
+    }
+
+    /// Takes one waiter out, wherever it stands.
+    pub(super) fn remove(&mut self, key: Key) -> Option<Waker> {
+        if self.first.as_ref().is_some_and(|(held, _)| *held == key) {
+            let gone = self.first.take();
+            self.first = self.take_second();
+            return gone.map(|(_, waker)| waker);
+        }
+        let others = self.others.as_mut()?;
+        let at = others.iter().position(|(held, _)| *held == key)?;
+        Some(others.remove(at).1)
+    }
+
+    /// Takes everybody out, in order of arrival.
+    pub(super) fn take_all(&mut self, into: &mut Wakers) {
+        let Some((_, waker)) = self.first.take() else { return };
+        into.push(waker);
+        for (_, waker) in self.others.take().into_iter().flat_map(|others| *others) {
+            into.push(waker);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &(Key, Waker)> {
+        self.first.iter().chain(self.others.iter().flat_map(|others| others.iter()))
+    }
+
+    /// The oldest of the others, who moves up when the first one leaves (W1).
+    fn take_second(&mut self) -> Option<(Key, Waker)> {
+        let others = self.others.as_mut()?;
+        if others.is_empty() { None } else { Some(others.remove(0)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Writes down the order in which such wakers are woken.
+    struct Bell {
+        /// Which waker this is.
+        name: usize,
+        /// The names so far, as digits of one number.
+        order: Arc<AtomicUsize>,
+    }
+
+    impl futures_task::ArcWake for Bell {
+        fn wake_by_ref(bell: &Arc<Self>) {
+            // ORDER: Relaxed, one thread.
+            let _ = bell.order.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n * 10 + bell.name));
+        }
+    }
+
+    fn bell(name: usize, order: &Arc<AtomicUsize>) -> Waker {
+        futures_task::waker(Arc::new(Bell { name, order: order.clone() }))
+    }
+
+    #[test]
+    fn waiters_are_woken_in_order_of_arrival_and_leave_from_any_place() {
+        let order = Arc::new(AtomicUsize::new(0));
+        let mut waiters = Waiters::default();
+        for name in 1..=6 {
+            assert!(waiters.put(name as Key, bell(name, &order)).is_none());
+        }
+        assert!(waiters.remove(1).is_some());
+        assert!(waiters.remove(4).is_some());
+        assert!(waiters.remove(4).is_none());
+        // A replaced waker keeps its place in the line.
+        assert!(waiters.put(2, bell(9, &order)).is_some());
+        assert!(waiters.get(2).expect("2 still waits").will_wake(waiters.get(2).expect("2 still waits")));
+        assert_eq!(waiters.len(), 4);
+        let mut woken = Wakers::new();
+        waiters.take_all(&mut woken);
+        woken.wake_all();
+        // ORDER: Relaxed, one thread.
+        assert_eq!(order.load(Ordering::Relaxed), 9356);
+        assert_eq!(waiters.len(), 0);
+    }
+}

@@ -1,0 +1,150 @@
+//! The wheel behind its lock, and what sleepers and adders tell each other through it.
+//!
+//! The lock is uncontended in the calm case: the owner adds, fires and removes its own timers. A parked owner does not
+//! hold it, so that other threads can add timers meanwhile; D3 says how they make sure that it wakes for them.
+
+use super::wheel::{TimerKey, Wakes, Wheel};
+use super::Driver;
+use crate::base::atomic::{AtomicU64, Mutex, Ordering};
+use crate::base::wakers::Wakers;
+use std::fmt;
+use std::task::Waker;
+
+/// The owner is awake, and will ask the wheel before it sleeps.
+const AWAKE: u64 = 0;
+/// Nothing to wake for.
+const NEVER: u64 = u64::MAX;
+
+/// The wheel of one driver.
+pub(crate) struct Timers {
+    locked: Mutex<Locked>,
+    /// A lower bound of the next deadline: written under the lock, read by the owner at every look.
+    next_hint: AtomicU64,
+}
+
+struct Locked {
+    wheel: Wheel,
+    /// AWAKE, or until when the owner sleeps; NEVER if no timer wakes it.
+    asleep_until: u64,
+    /// No timer is taken any more (D4).
+    shut_down: bool,
+}
+
+impl fmt::Debug for Timers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let locked = self.locked.lock();
+        let (live, shut_down) = (locked.wheel.len(), locked.shut_down);
+        f.debug_struct("Timers").field("live", &live).field("shut_down", &shut_down).finish()
+    }
+}
+
+impl Timers {
+    pub(super) fn new() -> Self {
+        let locked = Locked { wheel: Wheel::new(0), asleep_until: AWAKE, shut_down: false };
+        Self { locked: Mutex::new(locked), next_hint: AtomicU64::new(NEVER) }
+    }
+
+    /// Not later than the next deadline.
+    #[inline]
+    pub(super) fn next_hint(&self) -> u64 {
+        // ORDER: Relaxed, a hint to the owner. Timers it adds itself it sees; those of others it sees through D3.
+        self.next_hint.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        self.locked.lock().wheel.next_deadline()
+    }
+
+    /// The owner is about to sleep: gives until when it may, and publishes it (D3).
+    pub(super) fn fall_asleep(&self) -> Option<u64> {
+        let mut locked = self.locked.lock();
+        let until = locked.wheel.next_deadline();
+        locked.asleep_until = until.unwrap_or(NEVER);
+        until
+    }
+
+    pub(super) fn awake(&self) {
+        self.locked.lock().asleep_until = AWAKE;
+    }
+
+    /// Takes out who is due.
+    pub(super) fn advance(&self, now_ns: u64, woken: &mut Wakers, max: usize) {
+        let mut locked = self.locked.lock();
+        locked.wheel.advance(now_ns, woken, max);
+        self.publish_hint(&locked);
+    }
+
+    /// Every timer's waiter is taken out, and no timer is taken any more.
+    pub(super) fn shut_down(&self, woken: &mut Wakers) {
+        let mut locked = self.locked.lock();
+        locked.shut_down = true;
+        locked.wheel.advance(u64::MAX, woken, usize::MAX);
+        self.publish_hint(&locked);
+    }
+
+    fn publish_hint(&self, locked: &Locked) {
+        // ORDER: Relaxed, pairs with the hint's load.
+        self.next_hint.store(locked.wheel.next_deadline().unwrap_or(NEVER), Ordering::Relaxed);
+    }
+}
+
+/// What the doors call: any thread.
+impl Driver {
+    /// Adds a timer; `None` if the runtime is shut down.
+    pub(crate) fn timer_insert(&self, deadline_ns: u64, waker: &Waker) -> Option<TimerKey> {
+        // D1: cloned before the lock is taken.
+        let waker = waker.clone();
+        let mut locked = self.timers.locked.lock();
+        if locked.shut_down {
+            drop(locked);
+            return None;
+        }
+        let key = locked.wheel.insert(deadline_ns, waker);
+        self.earlier(&locked, deadline_ns);
+        Some(key)
+    }
+
+    /// Makes sure that this waker is the one woken; false if the timer has fired.
+    pub(crate) fn timer_update(&self, key: TimerKey, waker: &Waker) -> bool {
+        let wakes = self.timers.locked.lock().wheel.wakes(key, waker);
+        match wakes {
+            Wakes::Same => true,
+            Wakes::Gone => false,
+            Wakes::Another => {
+                // D1: cloned before the lock, and what comes back is dropped after it.
+                let waker = waker.clone();
+                let replaced = self.timers.locked.lock().wheel.replace_waker(key, waker);
+                replaced.is_ok()
+            }
+        }
+    }
+
+    /// Moves a timer; false if it has fired.
+    pub(crate) fn timer_reset(&self, key: TimerKey, deadline_ns: u64) -> bool {
+        let mut locked = self.timers.locked.lock();
+        let moved = locked.wheel.reset(key, deadline_ns);
+        if moved {
+            self.earlier(&locked, deadline_ns);
+        }
+        moved
+    }
+
+    /// Takes a timer out, if it has not fired.
+    pub(crate) fn timer_remove(&self, key: TimerKey) {
+        let waker = self.timers.locked.lock().wheel.remove(key);
+        drop(waker);
+    }
+
+    /// A deadline was added: the hint and a sleeping owner must hear of it if it is the earliest (D3).
+    #[inline]
+    fn earlier(&self, locked: &Locked, deadline_ns: u64) {
+        if deadline_ns < self.timers.next_hint() {
+            // ORDER: Relaxed, pairs with the hint's load; written under the lock, so writers do not cross.
+            self.timers.next_hint.store(deadline_ns, Ordering::Relaxed);
+        }
+        if deadline_ns < locked.asleep_until {
+            // The call is a system call at worst, and rare: only another thread can meet a sleeping owner.
+            self.notify();
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! An async runtime that is small, fast, replayable and transparent.
+//!
+//! A small event loop on `mio` drives coroutine tasks. A task is a future that carries either a result or an error;
+//! sockets and timers have non-blocking wrappers; the same program runs on the real loop or in a seeded simulation.
+//!
+//! ```
+//! use mainspring::{runtime::Runtime, time};
+//!
+//! let runtime = Runtime::new()?;
+//! let greeting = runtime.block_on(async {
+//!     let task = mainspring::spawn(async {
+//!         time::sleep(time::Duration::from_millis(1)).await;
+//!         "hello"
+//!     });
+//!     task.await
+//! });
+//! assert_eq!(greeting.unwrap(), "hello");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # How the source is laid out
+//!
+//! Folders are rings, and imports point down only:
+//!
+//! ```text
+//!    time  net             what users call; a door holds no engine
+//!    runtime               builder, handles, block_on, shutdown
+//!    sched                 cores, the loop, stealing, sleeping
+//!    driver                reactor, timer wheel, clock, simulation
+//!    task                  cell, state machine, wakers, handles
+//!    base  world           atomics, context, system calls; the pure simulated world
+//! ```
+//!
+//! # Where unsafe lives
+//!
+//! Unsafe code is denied everywhere but in these files, each of which says at its top what it needs it for:
+//!
+//! ```text
+//! src/base/context.rs
+//! src/base/sys/linux.rs
+//! src/base/sys/plain.rs
+//! src/task/header.rs
+//! src/task/pool.rs
+//! src/task/cell.rs
+//! src/task/waker.rs
+//! src/task/join.rs
+//! src/sched/owned.rs
+//! src/sched/queue.rs
+//! src/sched/local.rs
+//! src/sched/shared.rs
+//! src/runtime/enter.rs
+//! src/time/timeout.rs
+//! ```
+
+mod base;
+mod driver;
+mod sched;
+mod world;
+
+pub mod task;
+
+base::atomic::above_sched! {
+    pub mod net;
+    pub mod runtime;
+    pub mod time;
+
+    #[doc(inline)]
+    pub use runtime::{spawn, spawn_local};
+}

@@ -1,0 +1,23 @@
+//! Sockets.
+//!
+//! A socket is std's, made non-blocking, beside a [source](crate::driver::source) that knows when to try again.
+//! An operation tries the system call at once; only when the kernel says "not now" does the task wait, and the
+//! worker that polls it wakes it when there is news. All operations take `&self`, so a socket can be read and
+//! written by two tasks without splitting it; several tasks may even wait for the same direction, and are woken
+//! in the order in which they came.
+//!
+//! - **N1** A descriptor is non-blocking and closed on exec as long as it is ours; what `into_std` gives back is
+//!   still non-blocking, as in tokio.
+//! - **N2** A registration ends before its descriptor is closed.
+//! - **N3** No host name is looked up, and no call here blocks the thread.
+//! - **N4** Writing to a socket whose peer has gone is an error (`BrokenPipe`) and never a SIGPIPE.
+//!
+//! Read in this order: addresses, the socket under the doors, TCP.
+
+mod addr;
+mod sock;
+
+pub mod tcp;
+
+pub use addr::ToSocketAddrs;
+pub use tcp::{TcpListener, TcpSocket, TcpStream};

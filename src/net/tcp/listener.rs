@@ -1,0 +1,265 @@
+//! Listening, and what to do when accepting fails.
+//!
+//! Three kinds of errors come out of `accept`, and each wants another answer. One belongs to a client that gave
+//! up before it was accepted: nobody here needs to know, so the next one is taken. One says that there are no
+//! descriptors left: the caller must hear of it, but the client stays in the backlog and the listener stays ready,
+//! so that the usual accept loop would spin at full speed until some connection closes. So after such an error the
+//! listener rests for a moment. Everything else goes to the caller as it is.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use mio::Interest;
+
+use super::socket::expect_tcp;
+use super::{TcpSocket, TcpStream};
+use crate::base::atomic::{AtomicU64, Ordering};
+use crate::base::sys;
+use crate::driver::source::{Purpose, Waiter, runtime_is_gone};
+use crate::driver::{self, Driver, TimerKey};
+use crate::net::ToSocketAddrs;
+use crate::net::sock::{Sock, refuse_in_a_simulation};
+use crate::task::wait::{self, Wait, WaitKind};
+
+/// How long accepting rests when descriptors have run out. Fifty tries a second cost next to nothing, and a client
+/// in the backlog does not notice 20 ms.
+const REST_NS: u64 = 20_000_000;
+
+/// As many connections as may wait to be accepted; tokio's figure. The kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: u32 = 1_024;
+
+/// A socket that takes connections.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use mainspring::net::{TcpListener, TcpStream};
+///
+/// # mainspring::runtime::Runtime::new()?.block_on(async {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let client = TcpStream::connect(listener.local_addr()?).await?;
+/// let (server, peer) = listener.accept().await?;
+/// assert_eq!(peer, client.local_addr()?);
+/// client.write_all(b"hi").await?;
+/// let mut buf = [0; 8];
+/// assert_eq!(server.read(&mut buf).await?, 2);
+/// # Ok(()) })
+/// # }
+/// ```
+pub struct TcpListener {
+    /// The listening socket.
+    sock: Sock<std::net::TcpListener>,
+    /// No try before this time on the runtime's clock; zero when there are descriptors. Any task that accepts sets
+    /// it, and it steers nothing but when to try again.
+    rest_until_ns: AtomicU64,
+}
+
+impl TcpListener {
+    /// Listens on the first of these addresses that can be had. Port 0 lets the system choose one.
+    ///
+    /// The address may be used again right after the listener is gone (`SO_REUSEADDR`), and up to 1,024 connections
+    /// wait to be accepted; [`TcpSocket`](super::TcpSocket) is there for other wishes.
+    ///
+    /// # Cancellation
+    /// **Strict.** It never waits, so there is no moment at which it could be dropped half done.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the address is no literal; otherwise what the system says of the last address.
+    pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<Self> {
+        let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
+        for address in address.addresses()? {
+            match listen_on(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Takes a listener from std and makes it non-blocking.
+    ///
+    /// # Errors
+    /// If the descriptor is not an open IPv4 or IPv6 stream socket, and in a simulated runtime.
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        refuse_in_a_simulation()?;
+        expect_tcp(&listener)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self::of(listener))
+    }
+
+    /// Takes a non-blocking listener.
+    pub(super) fn of(listener: std::net::TcpListener) -> Self {
+        Self { sock: Sock::new(listener, Interest::READABLE), rest_until_ns: AtomicU64::new(0) }
+    }
+
+    /// Gives std's listener back. It is still non-blocking.
+    ///
+    /// # Errors
+    /// Only in a simulated runtime, whose listeners std knows nothing of.
+    pub fn into_std(self) -> io::Result<std::net::TcpListener> {
+        Ok(self.sock.into_io())
+    }
+
+    /// Takes the next connection, and says whose it is.
+    ///
+    /// A client that gives up before it is accepted is passed over. When descriptors run out
+    /// (`EMFILE`, `ENFILE`), the call fails, and those that follow wait for some 20 ms before they try again: a loop
+    /// that reports the error and goes on does not spin, and accepts again as soon as there are descriptors.
+    ///
+    /// # Cancellation
+    /// **Strict.** A connection is taken only by the poll that returns it.
+    ///
+    /// # Errors
+    /// What the system says, as above, and after the end of the runtime that the listener was used in.
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn accept(&self) -> Accept<'_> {
+        let waiter = self.sock.source().waiter(Purpose::here(WaitKind::Accept));
+        Accept { listener: self, waiter, rest: None }
+    }
+
+    /// The address it listens on, with the port that the system chose.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.sock.io().local_addr()
+    }
+
+    /// How many routers a packet may pass (`IP_TTL`).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.sock.io().ttl()
+    }
+
+    /// Sets [`ttl`](Self::ttl); connections inherit it.
+    ///
+    /// # Errors
+    /// What the system says, of a zero for instance.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.sock.io().set_ttl(ttl)
+    }
+
+    /// Takes the pending error off the socket (`SO_ERROR`).
+    ///
+    /// # Errors
+    /// If the system cannot even say that.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.sock.io().take_error()
+    }
+
+    /// The descriptor; none in a simulated runtime.
+    pub fn try_as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.sock.try_as_fd()
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpListener").field("local_addr", &self.local_addr().ok()).field("sock", &self.sock).finish()
+    }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::for_address(address)?;
+    // As in std: without it a server could not start again while old connections linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Future of [`TcpListener::accept`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Accept<'a> {
+    /// Who accepts.
+    listener: &'a TcpListener,
+    /// The place in line.
+    waiter: Waiter<'a>,
+    /// The timer that ends a rest.
+    rest: Option<Rest>,
+}
+
+impl Future for Accept<'_> {
+    type Output = io::Result<(TcpStream, SocketAddr)>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { listener, waiter, rest } = self.get_mut();
+        loop {
+            ready!(listener.poll_rested(rest, waiter.purpose(), cx))?;
+            match ready!(waiter.poll(cx, |_| sys::accept(listener.sock.io()))) {
+                Ok((io, peer)) => {
+                    let stream = TcpStream::of(Sock::new(io, sys::stream_interest()));
+                    return Poll::Ready(Ok((stream, peer)));
+                }
+                Err(error) if sys::is_accept_noise(&error) => {} // charged to the budget, so this loop ends
+                Err(error) => {
+                    if sys::is_exhausted(&error) {
+                        listener.rest();
+                    }
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+}
+
+/// A timer that wakes an acceptor from its rest. Dropping it takes it back.
+#[derive(Debug)]
+struct Rest {
+    /// Whose wheel it is in.
+    driver: Arc<Driver>,
+    /// Its place there.
+    key: TimerKey,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.driver.timer_remove(self.key);
+    }
+}
+
+impl TcpListener {
+    /// Begins a rest, on the clock of the runtime in which the descriptors ran out.
+    fn rest(&self) {
+        let until_ns = driver::with_current(|driver| driver.map_or(0, |driver| driver.now_ns() + REST_NS));
+        // ORDER: Relaxed, a time and nothing else.
+        self.rest_until_ns.store(until_ns, Ordering::Relaxed);
+    }
+
+    /// Ready when no rest is on.
+    fn poll_rested(&self, rest: &mut Option<Rest>, purpose: Purpose, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // ORDER: Relaxed, pairs with the stores here and in `rest`.
+        let until_ns = self.rest_until_ns.load(Ordering::Relaxed);
+        if until_ns == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let driver = driver::current("accept");
+        let now_ns = driver.now_ns();
+        // More than a whole rest is left only if the listener has come here from a runtime with another clock.
+        if !(now_ns..=now_ns + REST_NS).contains(&until_ns.saturating_sub(1)) {
+            // ORDER: Relaxed, as above.
+            self.rest_until_ns.store(0, Ordering::Relaxed);
+            *rest = None;
+            return Poll::Ready(Ok(()));
+        }
+        if !rest.as_ref().is_some_and(|rest| rest.driver.timer_update(rest.key, cx.waker())) {
+            let key = driver.timer_insert(until_ns, cx.waker()).ok_or_else(runtime_is_gone)?;
+            *rest = Some(Rest { driver, key });
+        }
+        let object = self.try_as_fd().map_or(0, |fd| u64::try_from(fd.as_raw_fd()).unwrap_or_default());
+        wait::note(Wait { kind: purpose.kind, object, at: purpose.at });
+        Poll::Pending
+    }
+}

@@ -1,0 +1,471 @@
+//! A connection.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::BorrowedFd;
+use std::panic::Location;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::socket::expect_tcp;
+use super::{
+    Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable, Writable, Write,
+    WriteAll, WriteHalf, WriteVectored, split,
+};
+use crate::base::sys;
+use crate::driver::source::{Direction, Purpose, SourceHandle};
+use crate::net::ToSocketAddrs;
+use crate::net::sock::{Sock, refuse_in_a_simulation};
+use crate::task::wait::WaitKind;
+
+/// A TCP connection.
+///
+/// All operations take `&self`: two tasks can share a stream by an `Arc`, and [`split`](Self::split) and
+/// [`into_split`](Self::into_split) are there for code that wants the two directions as two values. Several tasks
+/// may wait for the same direction; they are woken together and try in the order in which they came.
+///
+/// Dropping the stream closes the connection. Data that the peer has sent and nobody has read turns that into a
+/// reset, as everywhere.
+///
+/// # Examples
+///
+/// An echo, and the end of the stream:
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use mainspring::net::{TcpListener, TcpStream};
+/// use std::net::Shutdown;
+///
+/// # mainspring::runtime::Runtime::new()?.block_on(async {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let client = TcpStream::connect(listener.local_addr()?).await?;
+/// let (server, _) = listener.accept().await?;
+///
+/// client.write_all(b"to and fro").await?;
+/// client.shutdown(Shutdown::Write)?;
+///
+/// let mut buf = [0; 64];
+/// let count = server.read(&mut buf).await?;
+/// server.write_all(&buf[..count]).await?;
+/// assert_eq!(server.read(&mut buf).await?, 0);
+///
+/// assert_eq!(client.read(&mut buf).await?, 10);
+/// assert_eq!(&buf[..10], b"to and fro");
+/// # Ok(()) })
+/// # }
+/// ```
+pub struct TcpStream {
+    /// The socket.
+    sock: Sock<std::net::TcpStream>,
+}
+
+/// Where a stream comes from, and how it goes.
+impl TcpStream {
+    /// Connects to the first of these addresses that answers.
+    ///
+    /// # Cancellation
+    /// **Lossy.** The attempt under way is ended and its socket closed; the peer may see a connection that ends at
+    /// once.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the address is no literal; otherwise what the system says of the last address:
+    /// `ConnectionRefused` if nobody listens there.
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn connect<A: ToSocketAddrs>(address: A) -> Connect {
+        Connect::to(address.addresses(), Purpose::here(WaitKind::Connect))
+    }
+
+    /// Takes a stream from std and makes it non-blocking.
+    ///
+    /// # Errors
+    /// If the descriptor is not an open IPv4 or IPv6 stream socket, and in a simulated runtime.
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
+        refuse_in_a_simulation()?;
+        expect_tcp(&stream)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self::of(Sock::new(stream, sys::stream_interest())))
+    }
+
+    /// Gives std's stream back. It is still non-blocking.
+    ///
+    /// # Errors
+    /// Only in a simulated runtime, whose streams std knows nothing of.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        Ok(self.sock.into_io())
+    }
+
+    pub(super) fn of(sock: Sock<std::net::TcpStream>) -> Self {
+        Self { sock }
+    }
+
+    pub(super) fn stream(&self) -> &std::net::TcpStream {
+        self.sock.io()
+    }
+
+    pub(super) fn source(&self) -> &SourceHandle {
+        self.sock.source()
+    }
+
+    /// Lends the two directions as two values. See [`into_split`](Self::into_split) for two tasks.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        split::borrowed(self)
+    }
+
+    /// Takes the stream apart, for two tasks. Dropping the write half shuts that direction down; the socket is
+    /// closed with the second half.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        split::owned(self)
+    }
+
+    /// Ends one direction or both: the peer reads to the end of what was written, and then finds the end.
+    ///
+    /// # Errors
+    /// `NotConnected` if the peer has ended the connection already.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.stream().shutdown(how)
+    }
+}
+
+/// Reading and writing.
+impl TcpStream {
+    /// Reads what is there, at least one byte; 0 means that the peer has ended the stream, or that `buf` is empty.
+    ///
+    /// # Cancellation
+    /// **Strict.** Data is taken only by the poll that returns it.
+    ///
+    /// # Errors
+    /// What the system says (`ConnectionReset`), and after the end of the runtime that the stream was used in.
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> Read<'a> {
+        Read::new(self, buf, Location::caller())
+    }
+
+    /// Fills `buf`, and returns its length.
+    ///
+    /// # Cancellation
+    /// **Lossy.** What was read before is in `buf` and gone from the stream, but how much it was is lost.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the stream ends before; otherwise as [`read`](Self::read).
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> ReadExact<'a> {
+        ReadExact::new(self, buf, Location::caller())
+    }
+
+    /// As [`read`](Self::read), into several buffers, one after the other.
+    ///
+    /// # Cancellation
+    /// **Strict.** Data is taken only by the poll that returns it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn read_vectored<'a, 'b>(&'a self, bufs: &'a mut [IoSliceMut<'b>]) -> ReadVectored<'a, 'b> {
+        ReadVectored::new(self, bufs, Location::caller())
+    }
+
+    /// As [`read`](Self::read), but leaves the data where it is.
+    ///
+    /// # Cancellation
+    /// **Strict.** Nothing is taken at all.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> Peek<'a> {
+        Peek::new(self, buf, Location::caller())
+    }
+
+    /// Writes as much of `buf` as there is room for, at least one byte unless it is empty.
+    ///
+    /// # Cancellation
+    /// **Strict.** Data is given away only by the poll that says so.
+    ///
+    /// # Errors
+    /// `BrokenPipe` or `ConnectionReset` if the peer has gone (never a SIGPIPE), and after the end of the runtime
+    /// that the stream was used in.
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn write<'a>(&'a self, buf: &'a [u8]) -> Write<'a> {
+        Write::new(self, buf, Location::caller())
+    }
+
+    /// Writes all of `buf`.
+    ///
+    /// # Cancellation
+    /// **Lossy.** A part may have been written, and nobody says how much: the stream is of no more use for messages.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> WriteAll<'a> {
+        WriteAll::new(self, buf, Location::caller())
+    }
+
+    /// As [`write`](Self::write), from several buffers, one after the other, in one system call.
+    ///
+    /// # Cancellation
+    /// **Strict.** Data is given away only by the poll that says so.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn write_vectored<'a, 'b>(&'a self, bufs: &'a [IoSlice<'b>]) -> WriteVectored<'a, 'b> {
+        WriteVectored::new(self, bufs, Location::caller())
+    }
+
+    /// Waits until a read may succeed: there is data, or the stream has ended or failed. It may be wrong, so
+    /// what follows is [`try_read`](Self::try_read) in a loop.
+    ///
+    /// # Cancellation
+    /// **Strict.** It only looks.
+    ///
+    /// # Errors
+    /// If the socket cannot be watched, and after the end of the runtime that the stream was used in.
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn readable(&self) -> Readable<'_> {
+        Readable::new(self, Location::caller())
+    }
+
+    /// Waits until a write may succeed: there is room, or the stream has failed. See [`readable`](Self::readable).
+    ///
+    /// # Cancellation
+    /// **Strict.** It only looks.
+    ///
+    /// # Errors
+    /// As [`readable`](Self::readable).
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn writable(&self) -> Writable<'_> {
+        Writable::new(self, Location::caller())
+    }
+
+    /// Reads what is there, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing; otherwise as [`read`](Self::read).
+    pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        self.source().attempt(Direction::Read, |seen| self.recv(buf, seen))
+    }
+
+    /// As [`try_read`](Self::try_read), into several buffers.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read).
+    pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Ok(0);
+        }
+        self.source().attempt(Direction::Read, |seen| self.recv_vectored(bufs, seen))
+    }
+
+    /// Writes what there is room for, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is no room; otherwise as [`write`](Self::write).
+    pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        self.source().attempt(Direction::Write, |seen| self.send(buf, seen))
+    }
+
+    /// As [`try_write`](Self::try_write), from several buffers.
+    ///
+    /// # Errors
+    /// As [`try_write`](Self::try_write).
+    pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.source().attempt(Direction::Write, |seen| self.send_vectored(bufs, seen))
+    }
+}
+
+/// The same for whoever writes futures by hand. All `poll_read` calls of a stream, from whatever task, share one
+/// place among its waiters, and so do all `poll_write` calls: only the task that called last is woken.
+impl TcpStream {
+    /// As [`read`](Self::read); on `Pending` the task is woken when it is worth another try.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Panics
+    /// If it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.source().poll(Purpose::here(WaitKind::Read), cx, |seen| self.recv(buf, seen))
+    }
+
+    /// As [`write`](Self::write); on `Pending` the task is woken when it is worth another try.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    /// If it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(self.try_write(buf));
+        }
+        self.source().poll(Purpose::here(WaitKind::Write), cx, |seen| self.send(buf, seen))
+    }
+
+    /// As [`write_vectored`](Self::write_vectored); on `Pending` the task is woken when it is worth another try.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    /// If it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn poll_write_vectored(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.source().poll(Purpose::here(WaitKind::Write), cx, |seen| self.send_vectored(bufs, seen))
+    }
+
+    /// As [`readable`](Self::readable), in the place of [`poll_read`](Self::poll_read).
+    ///
+    /// # Errors
+    /// As [`readable`](Self::readable).
+    ///
+    /// # Panics
+    /// If it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source().poll_ready(Purpose::here(WaitKind::Readable), cx)
+    }
+
+    /// As [`writable`](Self::writable), in the place of [`poll_write`](Self::poll_write).
+    ///
+    /// # Errors
+    /// As [`writable`](Self::writable).
+    ///
+    /// # Panics
+    /// If it has to wait and there is no runtime.
+    #[track_caller]
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source().poll_ready(Purpose::here(WaitKind::Writable), cx)
+    }
+}
+
+/// What can be asked and set.
+impl TcpStream {
+    /// The address of the peer.
+    ///
+    /// # Errors
+    /// `NotConnected` if the connection was reset.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.stream().peer_addr()
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream().local_addr()
+    }
+
+    /// Is a small write sent at once (`TCP_NODELAY`), instead of waiting for the answer to the one before?
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.stream().nodelay()
+    }
+
+    /// Sets [`nodelay`](Self::nodelay). Servers that answer requests want it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.stream().set_nodelay(nodelay)
+    }
+
+    /// What closing does to data not yet sent (`SO_LINGER`): a zero throws it away and resets the connection.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        SockRef::from(self.stream()).linger()
+    }
+
+    /// Sets [`linger`](Self::linger). Beware of times above zero: closing may then block the thread for as long.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        SockRef::from(self.stream()).set_linger(linger)
+    }
+
+    /// How many routers a packet may pass (`IP_TTL`).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.stream().ttl()
+    }
+
+    /// Sets [`ttl`](Self::ttl).
+    ///
+    /// # Errors
+    /// What the system says, of a zero for instance.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.stream().set_ttl(ttl)
+    }
+
+    /// Takes the pending error off the socket (`SO_ERROR`).
+    ///
+    /// # Errors
+    /// If the system cannot even say that.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.stream().take_error()
+    }
+
+    /// The descriptor; none in a simulated runtime.
+    pub fn try_as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.sock.try_as_fd()
+    }
+}
+
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpStream")
+            .field("local_addr", &self.local_addr().ok())
+            .field("peer_addr", &self.peer_addr().ok())
+            .field("sock", &self.sock)
+            .finish()
+    }
+}

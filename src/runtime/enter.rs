@@ -1,0 +1,179 @@
+#![allow(unsafe_code, reason = "lends the main future, borrowed from this stack, to the thread's local tasks")]
+//! Going in: `block_on`, `run`, and the enter guard.
+
+use crate::base::context::Held;
+use crate::driver::{DRIVER, Driver};
+use crate::sched::core::Core;
+use crate::sched::lend::Line;
+use crate::sched::local::{LOCAL, Local};
+use crate::sched::report::{describe, describe_one};
+use crate::sched::shared::{RUNTIME, Shared, coarse_ms};
+use crate::sched::worker::{Leave, end, work, work_alone};
+use crate::task::{CURRENT, JoinHandle};
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How long a guest waits for a sleeping worker to hand its core over, in steps of a millisecond, before it starts without.
+const PATIENCE_MS: u32 = 10;
+
+/// See [`Runtime::block_on`](super::Runtime::block_on).
+#[track_caller]
+pub(super) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
+    enter(shared, future, false, Location::caller())
+}
+
+/// See [`Runtime::run`](super::Runtime::run).
+#[track_caller]
+pub(super) fn run<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
+    enter(shared, future, true, Location::caller())
+}
+
+#[track_caller]
+fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'static Location<'static>) -> F::Output {
+    assert!(
+        CURRENT.as_ptr().is_null() && LOCAL.as_ptr().is_null(),
+        "`block_on` inside a task or another `block_on` would block the worker that must run what it waits for: use \
+         `.await`, or call it from a thread of your own"
+    );
+    let mut output = None;
+    {
+        let output = &mut output;
+        let main = pin!(async move { *output = Some(future.await) });
+        let local = Local::new(shared.clone());
+        RUNTIME.scope(shared, || LOCAL.scope(&local, || Guest::new(shared, &local).host(main, until_quiet, at)));
+    }
+    output.expect("the main task has ended without a panic, so its output is there")
+}
+
+/// A thread in `block_on`, with the core it has, if it has one.
+struct Guest<'a> {
+    shared: &'a Arc<Shared>,
+    local: &'a Local,
+    core: Option<Box<Core>>,
+}
+
+impl<'a> Guest<'a> {
+    fn new(shared: &'a Arc<Shared>, local: &'a Local) -> Self {
+        let mut guest = Self { shared, local, core: None };
+        guest.core = guest.ask_for_core();
+        guest
+    }
+
+    /// A resting core, or a sleeping worker's. `None` if all are busy; then one may come later.
+    fn ask_for_core(&self) -> Option<Box<Core>> {
+        let home = self.local.home();
+        let core = self.shared.resting.take_or_wait(home, Line::Guests);
+        if core.is_some() {
+            return core;
+        }
+        let sleeper = self.shared.idle.any_sleeper()?;
+        self.shared.workers[sleeper].driver.notify();
+        (0..PATIENCE_MS).find_map(|_| {
+            self.local.nap(Duration::from_millis(1));
+            home.take_gift()
+        })
+    }
+
+    /// Runs the main future to its end, and with `until_quiet` everything else that is no daemon.
+    fn host(mut self, main: Pin<&mut (dyn Future<Output = ()> + '_)>, until_quiet: bool, at: &'static Location<'static>) {
+        // SAFETY: `self` closes the `Local` when it is dropped, which is before `main` goes, on every way out (N2).
+        let handle = unsafe { self.local.spawn_main(main, at) };
+        self.work_until(&|| handle.is_finished());
+        if until_quiet {
+            self.shared.wait_for_quiet(Some(self.local.home().clone()));
+            let shared = self.shared.clone();
+            self.work_until(&|| shared.is_quiet());
+            self.shared.wait_for_quiet(None);
+        }
+        drop(self);
+        if let Err(error) = output_of(handle) {
+            error.resume();
+        }
+    }
+
+    fn work_until(&mut self, done: &dyn Fn() -> bool) {
+        while !done() {
+            match self.core.take() {
+                Some(core) => self.work_with(core, done),
+                None => {
+                    work_alone(self.local, done);
+                    self.core = self.local.home().take_gift();
+                    if self.core.is_none() && !done() {
+                        self.local.sleep_unless_busy();
+                    }
+                }
+            }
+        }
+    }
+
+    fn work_with(&mut self, core: Box<Core>, done: &dyn Fn() -> bool) {
+        match work(&core, self.local, false, done) {
+            Leave::Done => self.core = Some(core),
+            Leave::Stopping => end(core),
+            Leave::Stalled => {
+                let report = stall_report(&core, self.local);
+                self.core = Some(core);
+                panic!("{report}");
+            }
+            Leave::Lend => unreachable!("a guest keeps its core until it is done"),
+        }
+    }
+}
+
+impl Drop for Guest<'_> {
+    /// The thread's own tasks end first, while it still has a core; then the core goes back (N2).
+    fn drop(&mut self) {
+        match &self.core {
+            Some(core) => core.close_local(self.local),
+            None => self.local.close(),
+        }
+        let gift = self.shared.resting.leave_line(self.local.home());
+        self.core.take().into_iter().chain(gift).for_each(|core| self.shared.resting.put(core));
+    }
+}
+
+/// The main task has ended: this takes its result without waiting.
+fn output_of(mut handle: JoinHandle<()>) -> Result<(), crate::task::JoinError> {
+    match Pin::new(&mut handle).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("a closed `Local` has no live task"),
+    }
+}
+
+/// What a stalled simulation has to say: who is there, and what each waits for.
+fn stall_report(core: &Core, local: &Local) -> String {
+    let mut report = "deadlock: every task is asleep and no timer is armed, so nothing can ever happen again".to_owned();
+    let now_ms = coarse_ms(&core.worker().driver);
+    let own = local.describe(|header| describe_one(header, now_ms));
+    for task in own.into_iter().chain(describe(core)) {
+        report.push_str(&format!("\n  {task}"));
+    }
+    report
+}
+
+/// Makes a runtime the current one of this thread; see [`Handle::enter`](super::Handle::enter).
+#[must_use = "the runtime is left again when the guard is dropped"]
+pub struct EnterGuard<'a> {
+    /// Dropped in this order: the inner one first.
+    _driver: Held<Arc<Driver>>,
+    _runtime: Held<Arc<Shared>>,
+    handle: PhantomData<&'a Shared>,
+}
+
+impl EnterGuard<'_> {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        let runtime = RUNTIME.hold(shared.clone());
+        let driver = DRIVER.hold(shared.workers[0].driver.clone());
+        Self { _driver: driver, _runtime: runtime, handle: PhantomData }
+    }
+}
+
+impl std::fmt::Debug for EnterGuard<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EnterGuard")
+    }
+}

@@ -1,0 +1,59 @@
+//! The end, in phases: stop, cancel, wait with a deadline, report.
+//!
+//! 1. *Stop.* From now on whatever is spawned is cancelled at once. Every worker is notified.
+//! 2. *Cancel.* Each worker, when the poll it is in returns, notes who is alive, asks every task of its registry to go, and
+//!    runs them (which drops them) until the registry is empty and its inbox closed (S3). Cores that rest are drained here.
+//! 3. *Wait.* Until all cores are gone or the time is up. A thread that is stuck in a task keeps its core and goes through
+//!    phase 2 by itself when the task returns.
+//! 4. *Report.* Who was cancelled, and what is stuck in which task.
+
+use crate::driver::clock::real_now;
+use crate::sched::local::{LOCAL, Local};
+use crate::sched::report::ShutdownReport;
+use crate::sched::shared::{RUNTIME, Shared};
+use crate::sched::{core::CORE, worker};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// Is this thread one of the runtime's own right now, so that waiting for the runtime would be waiting for itself?
+pub(super) fn is_inside(shared: &Arc<Shared>) -> bool {
+    let holds_core = CORE.with(|core| core.is_some_and(|core| Arc::ptr_eq(&core.shared, shared)));
+    holds_core || LOCAL.with(|local| local.is_some_and(|local| Arc::ptr_eq(local.shared(), shared)))
+}
+
+/// All four phases.
+pub(super) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> ShutdownReport {
+    shared.stop();
+    drain_resting(shared);
+    let complete = wait_for_the_end(shared, timeout);
+    shared.report.finish(shared, complete)
+}
+
+/// Cores that no thread holds are drained on this one.
+fn drain_resting(shared: &Arc<Shared>) {
+    while let Some(core) = shared.resting.take() {
+        // What is dropped may look for its runtime and spawn local tasks, which are cancelled at once.
+        let local = Local::new(shared.clone());
+        let drain = || {
+            core.close_local(&local);
+            worker::end(core);
+        };
+        // The thread may be inside another runtime; its own place is kept.
+        RUNTIME.scope(shared, || LOCAL.scope(&local, drain));
+    }
+}
+
+/// True when all cores are gone in time.
+fn wait_for_the_end(shared: &Arc<Shared>, timeout: Duration) -> bool {
+    let started = real_now();
+    while !shared.resting.is_over_or_unpark(thread::current()) {
+        let left = timeout.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return false;
+        }
+        thread::park_timeout(left);
+        drain_resting(shared);
+    }
+    true
+}

@@ -1,0 +1,474 @@
+//! The core: all that a worker needs to run tasks, in plain memory, held by one thread at a time (S1).
+
+use super::local::Local;
+use super::owned::{Owned, Share};
+use super::queue::Owner;
+use super::shared::{Flavour, Shared, Worker, coarse_ms, reject};
+use crate::base::atomic::{AtomicU64, Ordering};
+use crate::base::context::Slot;
+use crate::base::inject::trim;
+use crate::base::rng::Rng;
+use crate::base::wakers::Wakers;
+use crate::driver::DRIVER;
+use crate::task::budget::{TIME_SLICE, TimeSlice};
+use crate::task::{Birth, CURRENT, CellPool, Dead, Finished, Header, JoinHandle, POOL, Queued, Ran, spawn_cell};
+use crate::world::Event;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::ptr;
+use std::sync::Arc;
+
+/// The core that this thread holds.
+#[allow(unsafe_code, reason = "declares a slot of the context")]
+// SAFETY: index 5 is declared here and nowhere else.
+pub(crate) static CORE: Slot<Core> = unsafe { Slot::new(5) };
+
+/// 61: prime, so it never falls in step with a batch of 64. So many polls, at most, between two looks at the outside.
+pub(super) const POLLS_PER_LOOK: u32 = 61;
+/// A woken task may jump the queue so often in a row; then the ring has its turn (SCH-01).
+const NEXT_STREAK_MAX: u32 = 3;
+/// A batch is cut shorter when it takes longer than this: sockets and timers are looked at between batches.
+const BATCH_NS: u64 = 1_000_000;
+/// A task whose turn lasts longer than this yields at its next leaf operation.
+const SLICE_NS: u64 = 5_000_000;
+/// Task numbers are taken from the runtime in blocks, so that a spawn needs no atomic.
+const IDS_PER_BLOCK: u64 = 256;
+/// So many tasks at once come from the injector, or go there when the ring is full.
+const INJECTOR_BATCH: usize = 256;
+
+/// One core.
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    /// Which worker this is the private half of.
+    pub(crate) index: usize,
+    queue: RunQueue,
+    /// Every live task that calls this worker home.
+    pub(crate) owned: Owned,
+    /// Free cells for spawns on this core.
+    pool: CellPool,
+    /// Cells born less cells freed on this core.
+    pub(crate) cells: Share,
+    /// For victims and for nothing that a simulation could see.
+    rng: Rng,
+    /// The next task number, and the end of the block.
+    ids: Cell<(u64, u64)>,
+    /// Tasks run since the core began.
+    ticks: Cell<u32>,
+    /// How often in a row the next-slot went first.
+    next_streak: Cell<u32>,
+    /// Polls until the next look; adapted so that a batch lasts about [`BATCH_NS`] at most.
+    pub(super) batch: Cell<u32>,
+    /// How many polls the last batch had.
+    pub(super) ran: Cell<u32>,
+    /// Woken to help, and nothing found yet.
+    pub(super) searching: Cell<bool>,
+    /// The siblings' poll counts at the last guard round.
+    seen_polls: RefCell<Vec<u64>>,
+    /// A buffer for the driver.
+    pub(super) woken: RefCell<Wakers>,
+    /// Buffers for taking inboxes.
+    taken: RefCell<Vec<Queued>>,
+    dead: RefCell<Vec<Dead>>,
+    /// Says whether the turn has lasted too long.
+    slice: TimeSlice,
+}
+
+/// Where tasks wait that are ready to run.
+enum RunQueue {
+    /// Nobody can steal: a plain deque.
+    Own(RefCell<VecDeque<Queued>>),
+    /// Siblings can.
+    Stealable(Owner),
+}
+
+impl Core {
+    pub(super) fn new(shared: Arc<Shared>, index: usize, owner: Option<Owner>) -> Self {
+        let worker = &shared.workers[index];
+        let driver = worker.driver.clone();
+        let slice = TimeSlice(Box::new(move || {
+            !driver.is_simulated() && driver.now_ns().saturating_sub(driver.coarse_ns()) > SLICE_NS
+        }));
+        Self {
+            index,
+            queue: owner.map_or_else(|| RunQueue::Own(RefCell::new(VecDeque::new())), RunQueue::Stealable),
+            owned: Owned::new(worker),
+            pool: CellPool::new(),
+            cells: Share::new(),
+            rng: Rng::new(shared.config.seed ^ index as u64),
+            ids: Cell::new((0, 0)),
+            ticks: Cell::new(0),
+            next_streak: Cell::new(0),
+            batch: Cell::new(POLLS_PER_LOOK),
+            ran: Cell::new(0),
+            searching: Cell::new(false),
+            seen_polls: RefCell::new(vec![0; shared.workers.len()]),
+            woken: RefCell::new(Wakers::new()),
+            taken: RefCell::new(Vec::new()),
+            dead: RefCell::new(Vec::new()),
+            slice,
+            shared,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.shared.workers[self.index]
+    }
+
+    /// Makes this the thread's core for the time of `body`.
+    pub(super) fn hold<R>(&self, body: impl FnOnce() -> R) -> R {
+        let driver = &self.worker().driver;
+        CORE.scope(self, || POOL.scope(&self.pool, || DRIVER.scope(driver, || TIME_SLICE.scope(&self.slice, body))))
+    }
+
+    /// Ends a thread's own tasks with this core in hand, so that what they drop and spawn finds a runtime.
+    pub(crate) fn close_local(&self, local: &Local) {
+        self.hold(|| local.close());
+    }
+
+    /// Spawns on this core: one allocation from the pool, two links, one push.
+    #[inline]
+    pub(crate) fn spawn<F>(&self, future: F, mut birth: Birth) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.register_birth(&mut birth);
+        let (task, handle) = spawn_cell(future, self.worker(), birth);
+        if self.shared.is_stopping() {
+            self.count_finished(&task);
+            reject(task);
+        } else {
+            self.owned.link(&task);
+            self.push_back(task);
+        }
+        handle
+    }
+
+    /// Numbers a task, dates it, and counts it.
+    #[inline]
+    pub(super) fn register_birth(&self, birth: &mut Birth) {
+        let (mut id, mut end) = self.ids.get();
+        if id == end {
+            id = self.shared.take_ids(IDS_PER_BLOCK);
+            end = id + IDS_PER_BLOCK;
+        }
+        self.ids.set((id + 1, end));
+        birth.id = id;
+        birth.born_ms = coarse_ms(&self.worker().driver);
+        if !birth.daemon {
+            grow(&self.worker().spawned);
+        }
+        self.worker().driver.record(Event::Spawn, id);
+    }
+
+    /// A task was woken by this thread. If the running task did it, the woken one goes first, for what it was woken by is
+    /// in the cache; if the driver did it, in the order of the events.
+    #[inline]
+    pub(super) fn push_woken(&self, task: Queued) {
+        let RunQueue::Stealable(owner) = &self.queue else { return self.push_back(task) };
+        if CURRENT.as_ptr().is_null() {
+            return self.push_back(task);
+        }
+        if let Some(displaced) = owner.push_next(task) {
+            self.push_back(displaced);
+        }
+    }
+
+    /// Puts a task at the back, and calls a helper if one could help.
+    #[inline]
+    pub(super) fn push_back(&self, task: Queued) {
+        match &self.queue {
+            RunQueue::Own(queue) => queue.borrow_mut().push_back(task),
+            RunQueue::Stealable(owner) => {
+                if let Err(task) = owner.push(task) {
+                    self.overflow(owner, task);
+                }
+                if self.shared.idle.may_help() {
+                    self.shared.wake_helper();
+                }
+            }
+        }
+    }
+
+    /// The ring is full: a batch of its oldest goes to the injector, and the new task behind them.
+    #[cold]
+    fn overflow(&self, owner: &Owner, task: Queued) {
+        let oldest = std::iter::from_fn(|| owner.pop()).take(INJECTOR_BATCH);
+        let mut batch: Vec<Queued> = oldest.collect();
+        batch.push(task);
+        self.shared.injector.push_all(batch.into_iter());
+    }
+
+    /// The next task to run.
+    #[inline]
+    pub(super) fn next_task(&self) -> Option<Queued> {
+        let tick = self.ticks.get().wrapping_add(1);
+        self.ticks.set(tick);
+        let owner = match &self.queue {
+            RunQueue::Own(queue) => return self.next_own(&mut queue.borrow_mut()),
+            RunQueue::Stealable(owner) => owner,
+        };
+        if tick % POLLS_PER_LOOK == 0 {
+            // The injector must not starve behind a ring that never empties.
+            if let Some(task) = self.take_injected(1) {
+                return Some(task);
+            }
+        }
+        if self.next_streak.get() < NEXT_STREAK_MAX {
+            if let Some(task) = owner.pop_next() {
+                self.next_streak.set(self.next_streak.get() + 1);
+                return Some(task);
+            }
+        }
+        self.next_streak.set(0);
+        owner.pop().or_else(|| owner.pop_next()).or_else(|| self.take_injected(INJECTOR_BATCH))
+    }
+
+    #[inline]
+    fn next_own(&self, queue: &mut VecDeque<Queued>) -> Option<Queued> {
+        if self.shared.config.flavour != Flavour::Simulated {
+            return queue.pop_front();
+        }
+        // In a simulation any ready task may be next; 0 is the calm choice, first in, first out.
+        let chosen = self.worker().driver.choose("next task", queue.len());
+        queue.remove(chosen)
+    }
+
+    /// Some of the injector's tasks: the first to run at once, the others into the ring.
+    fn take_injected(&self, max: usize) -> Option<Queued> {
+        let injector = &self.shared.injector;
+        if injector.is_empty() {
+            return None;
+        }
+        let fair = injector.len() / self.shared.workers.len() + 1;
+        injector.take_some(max.min(fair), &mut self.taken.borrow_mut());
+        self.spread_taken(true)
+    }
+
+    /// Empties the buffer into the back of the queue, in order; the first may be kept out to be run at once.
+    fn spread_taken(&self, keep_first: bool) -> Option<Queued> {
+        let mut taken = self.taken.take();
+        let mut tasks = taken.drain(..);
+        let first = if keep_first { tasks.next() } else { None };
+        tasks.for_each(|task| self.push_back(task));
+        trim(&mut taken);
+        *self.taken.borrow_mut() = taken;
+        first
+    }
+
+    /// Is there anything to run here?
+    pub(super) fn is_busy(&self) -> bool {
+        match &self.queue {
+            RunQueue::Own(queue) => !queue.borrow().is_empty(),
+            RunQueue::Stealable(owner) => {
+                owner.len() > 0 || self.worker().stealable.as_ref().is_some_and(|s| s.has_next()) || !self.shared.injector.is_empty()
+            }
+        }
+    }
+
+    /// Runs one task and sees to what follows. User code runs here.
+    #[inline]
+    pub(super) fn run(&self, task: Queued) {
+        let worker = self.worker();
+        let header = task.header();
+        if !header.flags.get().linked {
+            // Spawned from outside: this worker is the first to see it, so it lives here from now on.
+            self.owned.link(&task);
+        }
+        worker.driver.record(Event::Poll, header.id);
+        worker.publish_poll(header.id, header.spawned_at);
+        match task.run() {
+            Ran::Idle => {}
+            Ran::Again(task) => self.push_back(task),
+            Ran::Finished(finished) => self.finish(finished),
+        }
+    }
+
+    /// A task of this runtime ended on this core.
+    #[inline]
+    fn finish(&self, task: Finished) {
+        let header = task.header();
+        if !header.flags.get().daemon {
+            grow(&self.worker().finished);
+        }
+        self.worker().driver.record(Event::Finish, header.id);
+        if self.owned.holds(header) {
+            self.owned.unlink(&task);
+            task.complete();
+        } else {
+            self.send_home(task);
+        }
+    }
+
+    /// The task's registry is another worker's: it must do the unlinking.
+    fn send_home(&self, task: Finished) {
+        let home = self.shared.worker_at(task.header().home());
+        let dead = task.complete_away();
+        home.dead.push(dead).expect("a worker with registered tasks keeps its doors open (S3)");
+        // A sleeping home is not woken for one burial, but neither may the dead pile up (a prime, to fall out of step).
+        if home.dead.len() % 1_021 == 0 || self.shared.is_stopping() {
+            home.driver.notify();
+        }
+    }
+
+    /// A task that was never linked is about to be cancelled.
+    fn count_finished(&self, task: &Queued) {
+        if !task.header().flags.get().daemon {
+            grow(&self.worker().finished);
+        }
+    }
+
+    /// Takes in what other threads have left: notifications, tasks, the dead.
+    pub(super) fn take_in(&self) {
+        let worker = self.worker();
+        worker.driver.parker.take();
+        if !worker.dead.is_empty() {
+            let mut dead = self.dead.take();
+            worker.dead.take_all(&mut dead);
+            dead.drain(..).for_each(|dead| self.owned.bury(dead));
+            trim(&mut dead);
+            *self.dead.borrow_mut() = dead;
+        }
+        if !worker.inbox.is_empty() {
+            worker.inbox.take_all(&mut self.taken.borrow_mut());
+            self.spread_taken(false);
+        }
+    }
+
+    /// Looks for work at the siblings', from a random one on. True if there is something to run now.
+    pub(super) fn steal(&self) -> bool {
+        let RunQueue::Stealable(owner) = &self.queue else { return false };
+        let n = self.shared.workers.len();
+        let start = self.rng.below(n);
+        let siblings = (0..n).map(|i| (start + i) % n).filter(|&i| i != self.index);
+        let stolen = siblings.map(|i| &self.shared.workers[i]).find_map(|sibling| {
+            let ring = sibling.stealable.as_ref().and_then(|ring| owner.steal_from(ring));
+            ring.or_else(|| self.take_from_inbox(sibling))
+        });
+        let found = stolen.or_else(|| self.take_injected(INJECTOR_BATCH));
+        let any = found.is_some();
+        if let Some(task) = found {
+            if self.searching.take() {
+                self.shared.idle.found_work();
+            }
+            // In front: it was stolen to be run at once. Nothing can stand there, for this worker had nothing.
+            if let Some(displaced) = owner.push_next(task) {
+                self.push_back(displaced);
+            }
+            if owner.len() > 0 && self.shared.idle.may_help() {
+                self.shared.wake_helper();
+            }
+        }
+        any
+    }
+
+    /// Half of what waits in the inbox of a sibling that is busy.
+    fn take_from_inbox(&self, sibling: &Worker) -> Option<Queued> {
+        let waiting = sibling.inbox.len();
+        if waiting == 0 || sibling.driver.parker.is_asleep() {
+            return None;
+        }
+        sibling.inbox.take_some(waiting / 2 + 1, &mut self.taken.borrow_mut());
+        self.spread_taken(true)
+    }
+
+    /// The guard's round: a sibling that is still in the same poll as at the last look has its driver turned and its
+    /// next-slot emptied, which are the only parts made for sharing.
+    pub(super) fn rescue_stuck_siblings(&self) {
+        let mut seen = self.seen_polls.borrow_mut();
+        for (index, sibling) in self.shared.workers.iter().enumerate() {
+            // ORDER: Relaxed, a count that stands still or does not.
+            let polls = sibling.polls.load(Ordering::Relaxed);
+            let stuck = seen[index] == polls && sibling.is_polling() && index != self.index;
+            seen[index] = polls;
+            if stuck {
+                let next = sibling.stealable.as_ref().and_then(|ring| ring.steal_next());
+                next.into_iter().for_each(|task| self.push_back(task));
+                sibling.driver.turn_for_owner(&mut self.woken.borrow_mut());
+            }
+        }
+    }
+
+    /// Is there something to steal somewhere? Asked once more by a worker that is about to sleep.
+    pub(super) fn sees_work_elsewhere(&self) -> bool {
+        let ring = |worker: &Worker| worker.stealable.as_ref().is_some_and(|ring| !ring.is_empty());
+        let others = self.shared.workers.iter().enumerate().filter(|&(i, _)| i != self.index);
+        !self.shared.injector.is_empty() || others.into_iter().any(|(_, worker)| ring(worker))
+    }
+
+    /// The turn is over: the next batch is as long as fits into [`BATCH_NS`].
+    pub(super) fn adapt_batch(&self, ran: u32, took_ns: u64) {
+        let batch = self.batch.get();
+        let next = if took_ns > BATCH_NS { u64::from(ran) * BATCH_NS / took_ns } else { u64::from(batch) * 2 };
+        self.batch.set(u32::try_from(next).unwrap_or(u32::MAX).clamp(1, POLLS_PER_LOOK));
+    }
+
+    /// Asks every task of the registry to go; each is dropped when it is dequeued.
+    pub(super) fn cancel_owned(&self) {
+        self.owned.for_each(|header| crate::task::abort(header, true));
+    }
+
+    /// One of `0..n`, by the driver's choice.
+    #[inline]
+    pub(super) fn choose(&self, key: &'static str, n: usize) -> usize {
+        self.worker().driver.choose(key, n)
+    }
+
+    /// A task of the thread's own is about to be polled.
+    #[inline]
+    pub(super) fn note_local_poll(&self, task: &Header) {
+        self.worker().driver.record(Event::Poll, task.id);
+        self.worker().publish_poll(task.id, task.spawned_at);
+    }
+
+    /// A task of the thread's own that `run` waits for has ended.
+    pub(super) fn count_local_finish(&self) {
+        grow(&self.worker().finished);
+    }
+
+    /// Does this core belong to the runtime of that thread's local tasks?
+    pub(super) fn serves(&self, local: &Local) -> bool {
+        ptr::eq(Arc::as_ptr(&self.shared), local.shared_ptr())
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.shared.settle(&self.cells);
+    }
+}
+
+impl Worker {
+    /// For reports and for the guard: this task is being polled.
+    #[inline]
+    pub(super) fn publish_poll(&self, id: u64, at: &'static std::panic::Location<'static>) {
+        // ORDER: Relaxed, one writer, the core's holder; read for reports and by the guard, which need no order.
+        let polls = self.polls.load(Ordering::Relaxed);
+        // ORDER: Relaxed, as above.
+        self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+        // ORDER: Relaxed, as above.
+        self.polling_at.store(ptr::from_ref(at).cast_mut(), Ordering::Relaxed);
+        // ORDER: Relaxed, as above.
+        self.polling_id.store(id, Ordering::Relaxed);
+    }
+
+    /// The batch is over: no task is being polled.
+    pub(super) fn publish_rest(&self) {
+        // ORDER: Relaxed, as in `publish_poll`.
+        self.polling_id.store(0, Ordering::Relaxed);
+    }
+
+    fn is_polling(&self) -> bool {
+        // ORDER: Relaxed, as in `publish_poll`.
+        self.polling_id.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// Adds one to a count that only the holder of the core writes.
+#[inline]
+fn grow(count: &AtomicU64) {
+    // ORDER: Relaxed, one writer.
+    let now = count.load(Ordering::Relaxed);
+    // ORDER: Release, pairs with the Acquire in `Shared::is_quiet`.
+    count.store(now + 1, Ordering::Release);
+}

@@ -1,0 +1,143 @@
+//! Where cores rest, and how they pass from thread to thread.
+//!
+//! A thread that wants a core takes a resting one or stands in line. Two lines: *guests* are threads in `block_on`, which
+//! go first, because they run the main future, its accept loop and its I/O, and want no wake-up across threads for them;
+//! *staff* are the runtime's own threads. A core that comes back goes to the first in line, else it rests.
+//!
+//! A guest that finds no core asks a sleeping worker for its own: that worker wakes, sees the guest, gives its core up and
+//! joins the staff line. If nobody sleeps, the guest polls only its own future, and the first worker that runs out of work
+//! hands over. A worker that is stuck in a task is never robbed: its thread may touch the core at any instant (S1).
+//!
+//! - **L1** A core is in one place: in `resting`, in one `LocalHome::gift`, or on one thread's stack.
+//! - **L2** Nobody in line sleeps over a gift: it is placed first and notified then (`driver::parker`).
+
+use super::core::Core;
+use super::local::LocalHome;
+use crate::base::atomic::{AtomicUsize, Mutex, Ordering};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::Thread;
+
+/// The place where the cores of one runtime rest.
+pub(crate) struct Resting {
+    locked: Mutex<Lines>,
+    /// How many guests stand in line: a hint for workers that run out of work, written under the lock.
+    guests: AtomicUsize,
+}
+
+struct Lines {
+    #[allow(clippy::vec_box, reason = "a core stays where it is: the context points at it")]
+    resting: Vec<Box<Core>>,
+    guests: VecDeque<Arc<LocalHome>>,
+    staff: VecDeque<Arc<LocalHome>>,
+    /// Cores that are not gone yet.
+    alive: usize,
+    /// Who waits for the end.
+    waits_for_end: Option<Thread>,
+}
+
+/// In which line to stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    Guests,
+    Staff,
+}
+
+impl Resting {
+    pub(crate) fn new(cores: usize) -> Self {
+        let lines = Lines {
+            resting: Vec::with_capacity(cores),
+            guests: VecDeque::new(),
+            staff: VecDeque::new(),
+            alive: cores,
+            waits_for_end: None,
+        };
+        Self { locked: Mutex::new(lines), guests: AtomicUsize::new(0) }
+    }
+
+    /// A hint: does a guest wait for a core?
+    #[inline]
+    pub(crate) fn has_guests(&self) -> bool {
+        // ORDER: Relaxed, a hint. A worker asks again after it took the idle lock to fall asleep, and a guest takes that
+        // lock after it joined the line: so one of the two sees the other.
+        self.guests.load(Ordering::Relaxed) > 0
+    }
+
+    /// A core to run, or a place in line; then the gift comes with a notification.
+    pub(crate) fn take_or_wait(&self, home: &Arc<LocalHome>, line: Line) -> Option<Box<Core>> {
+        let mut lines = self.locked.lock();
+        if let Some(core) = lines.resting.pop() {
+            return Some(core);
+        }
+        match line {
+            Line::Guests => lines.guests.push_back(home.clone()),
+            Line::Staff => lines.staff.push_back(home.clone()),
+        }
+        self.publish(&lines);
+        None
+    }
+
+    /// Leaves the line; gives the core if one came meanwhile.
+    pub(crate) fn leave_line(&self, home: &Arc<LocalHome>) -> Option<Box<Core>> {
+        let mut lines = self.locked.lock();
+        lines.guests.retain(|waiting| !Arc::ptr_eq(waiting, home));
+        lines.staff.retain(|waiting| !Arc::ptr_eq(waiting, home));
+        self.publish(&lines);
+        home.take_gift()
+    }
+
+    /// A core comes back: to the first in line, or to rest.
+    pub(crate) fn put(&self, core: Box<Core>) {
+        let mut lines = self.locked.lock();
+        let next = lines.guests.pop_front().or_else(|| lines.staff.pop_front());
+        self.publish(&lines);
+        match next {
+            Some(home) => {
+                // L1 and L2: placed under the lock, so that `leave_line` finds it; notified after.
+                home.place_gift(core);
+                drop(lines);
+                home.notify();
+            }
+            None => lines.resting.push(core),
+        }
+    }
+
+    /// A core that rests, if any, for the thread that shuts the runtime down.
+    pub(crate) fn take(&self) -> Option<Box<Core>> {
+        self.locked.lock().resting.pop()
+    }
+
+    /// A core is gone for good.
+    pub(crate) fn bury(&self, core: Box<Core>) {
+        drop(core);
+        let mut lines = self.locked.lock();
+        lines.alive -= 1;
+        if lines.alive == 0 {
+            lines.staff.drain(..).for_each(|home| home.notify());
+            lines.waits_for_end.take().into_iter().for_each(|thread| thread.unpark());
+        }
+    }
+
+    /// Are all cores gone?
+    pub(crate) fn is_over(&self) -> bool {
+        self.locked.lock().alive == 0
+    }
+
+    /// As `is_over`, and if not then `thread` is unparked when they are.
+    pub(crate) fn is_over_or_unpark(&self, thread: Thread) -> bool {
+        let mut lines = self.locked.lock();
+        lines.waits_for_end = Some(thread);
+        lines.alive == 0
+    }
+
+    /// Shutdown: everybody in line looks up.
+    pub(crate) fn wake_everybody(&self) {
+        let lines = self.locked.lock();
+        lines.guests.iter().chain(&lines.staff).for_each(|home| home.notify());
+    }
+
+    fn publish(&self, lines: &Lines) {
+        // ORDER: Relaxed, pairs with the hint in `has_guests`.
+        self.guests.store(lines.guests.len(), Ordering::Relaxed);
+    }
+}

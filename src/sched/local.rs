@@ -1,0 +1,341 @@
+#![allow(unsafe_code, reason = "runs futures that are not Send, and a main future that is not 'static")]
+//! A thread's own part: its tasks that are not Send, the main future of `block_on`, and where the thread sleeps.
+//!
+//! Local tasks belong to the thread, never to the core it happens to hold. Their home is a [`LocalHome`]: a wake from the
+//! thread itself goes into a plain queue, one from elsewhere into an inbox that this thread alone empties.
+//!
+//! - **N1** A local task is polled and dropped on its thread only (SCH-15): its token is in the thread's queue or in the
+//!   inbox, and [`Local`] is neither Send nor Sync.
+//! - **N2** When `close` has returned, no task of this thread is alive and the inbox takes no more. Whoever made the
+//!   `Local` calls it on every way out. So a main future that is borrowed from the stack is not touched after it.
+//! - **N3** The thread sleeps at one of two places, and its parker says which: alone, or in the driver of its core.
+
+use super::core::{CORE, Core};
+use super::owned::{Census, Owned, Share};
+use super::shared::Shared;
+use crate::base::atomic::Mutex;
+use crate::base::context::Slot;
+use crate::base::inject::{Inject, trim};
+use crate::driver::parker::Parker;
+use crate::task::{Birth, Finished, Header, JoinHandle, Queued, Ran, Schedule, abort, spawn_cell_local};
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::mem;
+use std::panic::Location;
+use std::pin::Pin;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+/// This thread's own part.
+// SAFETY: index 6 is declared here and nowhere else.
+pub(crate) static LOCAL: Slot<Local> = unsafe { Slot::new(6) };
+
+/// The place where a thread without a core sleeps; the driver of core `i` is place `i + 1`.
+const ALONE: usize = 0;
+
+/// One thread's tasks. Neither Send nor Sync: its fields see to that.
+pub(crate) struct Local {
+    home: Arc<LocalHome>,
+    /// Tasks that are ready to run.
+    queue: RefCell<VecDeque<Queued>>,
+    owned: Owned,
+    /// Cells born less cells freed on this thread.
+    cells: Share,
+    /// A buffer for taking the inbox.
+    taken: RefCell<Vec<Queued>>,
+    /// `close` was called: whoever spawns now gets a cancelled task.
+    closed: Cell<bool>,
+}
+
+/// The part that other threads see: it outlives the thread for as long as cells point at it.
+pub(crate) struct LocalHome {
+    shared: Arc<Shared>,
+    thread: Thread,
+    parker: Parker,
+    inbox: Inject<Queued>,
+    census: Census,
+    /// A core that somebody has handed over.
+    gift: Mutex<Option<Box<Core>>>,
+}
+
+impl Local {
+    /// For this thread.
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let home = Arc::new(LocalHome {
+            shared,
+            thread: thread::current(),
+            parker: Parker::new(),
+            inbox: Inject::new(),
+            census: Census::new(1),
+            gift: Mutex::new(None),
+        });
+        // One strong count belongs to all cells together; `let_go` gives it back with the last one.
+        let _ = Arc::into_raw(home.clone());
+        Self {
+            owned: Owned::new(&*home),
+            home,
+            queue: RefCell::new(VecDeque::new()),
+            cells: Share::new(),
+            taken: RefCell::new(Vec::new()),
+            closed: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn home(&self) -> &Arc<LocalHome> {
+        &self.home
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.home.shared
+    }
+
+    /// Is no task alive on this thread?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.owned.is_empty()
+    }
+
+    /// Is there anything to run?
+    pub(super) fn is_busy(&self) -> bool {
+        !self.queue.borrow().is_empty() || !self.home.inbox.is_empty()
+    }
+
+    /// Spawns a task that stays on this thread.
+    pub(crate) fn spawn<F: Future + 'static>(&self, future: F, mut birth: Birth) -> JoinHandle<F::Output> {
+        let counted = !birth.daemon;
+        CORE.with(|core| match core.filter(|core| core.serves(self)) {
+            Some(core) => core.register_birth(&mut birth),
+            None => {
+                birth.id = self.home.shared.take_ids(1);
+                if counted {
+                    self.home.shared.count_spawned_outside();
+                }
+            }
+        });
+        // SAFETY: N1: `LocalHome::schedule` hands tasks to this thread alone.
+        let (task, handle) = unsafe { spawn_cell_local(future, &*self.home, birth) };
+        self.owned.link(&task);
+        self.queue.borrow_mut().push_back(task);
+        if self.closed.get() {
+            // Spawned by something that is dropped after the end: asked to go before its first poll, and run at once.
+            handle.abort();
+            while self.run_one() {}
+        }
+        handle
+    }
+
+    /// Spawns the main future of a `block_on`, which is borrowed from its stack.
+    ///
+    /// # Safety
+    /// The caller calls `close` before `future` goes, on every way out (N2).
+    pub(crate) unsafe fn spawn_main(
+        &self,
+        future: Pin<&mut (dyn Future<Output = ()> + '_)>,
+        spawned_at: &'static Location<'static>,
+    ) -> JoinHandle<()> {
+        // SAFETY: only the lifetime changes, and by the caller's promise the task is gone before the future is.
+        let future: Pin<&'static mut (dyn Future<Output = ()> + 'static)> = unsafe { mem::transmute(future) };
+        // `run` waits for main by itself, so main is not counted.
+        let birth = Birth { id: 0, parent: 0, spawned_at, name: None, born_ms: 0, daemon: true };
+        self.spawn(future, birth)
+    }
+
+    /// Takes in what other threads have left.
+    pub(super) fn take_in(&self) {
+        self.home.parker.take();
+        if self.home.inbox.is_empty() {
+            return;
+        }
+        let mut taken = self.taken.take();
+        self.home.inbox.take_all(&mut taken);
+        self.queue.borrow_mut().extend(taken.drain(..));
+        trim(&mut taken);
+        *self.taken.borrow_mut() = taken;
+    }
+
+    /// Runs one task, if one is ready. User code runs here.
+    #[inline]
+    pub(super) fn run_one(&self) -> bool {
+        let Some(task) = self.next_task() else { return false };
+        CORE.with(|core| {
+            if let Some(core) = core {
+                core.note_local_poll(task.header());
+            }
+        });
+        match task.run() {
+            Ran::Idle => {}
+            Ran::Again(task) => self.queue.borrow_mut().push_back(task),
+            Ran::Finished(finished) => self.finish(finished),
+        }
+        true
+    }
+
+    #[inline]
+    fn next_task(&self) -> Option<Queued> {
+        let mut queue = self.queue.borrow_mut();
+        if queue.len() < 2 {
+            return queue.pop_front();
+        }
+        // In a simulation any ready task may be next; on the real loop this is 0.
+        let chosen = CORE.with(|core| core.map_or(0, |core| core.choose("next local task", queue.len())));
+        queue.remove(chosen)
+    }
+
+    fn finish(&self, task: Finished) {
+        if !task.header().flags.get().daemon {
+            CORE.with(|core| match core.filter(|core| core.serves(self)) {
+                Some(core) => core.count_local_finish(),
+                None => self.home.shared.count_finished_outside(),
+            });
+        }
+        self.owned.unlink(&task);
+        task.complete();
+    }
+
+    /// About to sleep at core `index`'s driver (or alone, if none). False if somebody notified first.
+    #[must_use]
+    pub(super) fn prepare_sleep(&self, core: Option<usize>) -> bool {
+        self.home.parker.prepare(core.map_or(ALONE, |index| index + 1))
+    }
+
+    pub(super) fn wake_up(&self) {
+        self.home.parker.wake_up();
+    }
+
+    /// Sleeps without a core until somebody notifies, or for the time given.
+    pub(super) fn sleep_alone(&self, at_most: Option<Duration>) {
+        if !self.prepare_sleep(None) {
+            return;
+        }
+        match at_most {
+            None => thread::park(),
+            Some(time) => thread::park_timeout(time),
+        }
+        self.wake_up();
+    }
+
+    /// The end of this thread's tasks (N2): asks each to go, runs them until none is left, and closes the inbox. A task
+    /// whose push from elsewhere is under way is waited for.
+    pub(crate) fn close(&self) {
+        self.owned.for_each(|header| abort(header, false));
+        loop {
+            self.take_in();
+            if self.run_one() {
+                continue;
+            }
+            self.closed.set(true);
+            if self.owned.is_empty() && self.home.inbox.close_if_empty() {
+                return;
+            }
+            self.sleep_alone(Some(Duration::from_millis(1)));
+        }
+    }
+
+    /// Waits for a gift: sleeps until somebody notifies, but no longer than this.
+    pub(crate) fn nap(&self, at_most: Duration) {
+        self.sleep_alone(Some(at_most));
+    }
+
+    /// Sleeps without a core until somebody notifies.
+    pub(crate) fn sleep_unless_busy(&self) {
+        if !self.is_busy() {
+            self.sleep_alone(None);
+        }
+    }
+
+    /// Describes every task of this thread.
+    pub(crate) fn describe<R>(&self, mut with: impl FnMut(&Header) -> R) -> Vec<R> {
+        let mut all = Vec::new();
+        self.owned.for_each(|header| all.push(with(header)));
+        all
+    }
+
+    pub(super) fn shared_ptr(&self) -> *const Shared {
+        Arc::as_ptr(&self.home.shared)
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if self.home.census.close(&self.cells) {
+            self.home.let_go();
+        }
+    }
+}
+
+impl LocalHome {
+    /// Wakes the thread wherever it sleeps (N3); it will look for work.
+    pub(crate) fn notify(&self) {
+        match self.parker.notify() {
+            Some(ALONE) => self.thread.unpark(),
+            Some(place) => self.shared.workers[place - 1].driver.notify(),
+            None => {}
+        }
+    }
+
+    pub(super) fn place_gift(&self, core: Box<Core>) {
+        let before = self.gift.lock().replace(core);
+        assert!(before.is_none(), "one gift at a time: the line was left when the first came (L1)");
+    }
+
+    pub(crate) fn take_gift(&self) -> Option<Box<Core>> {
+        self.gift.lock().take()
+    }
+
+    /// The last cell is gone, and so is the thread: gives the cells' strong count back.
+    fn let_go(&self) {
+        // SAFETY: `Local::new` left one strong count for this moment, and the census says "last" once.
+        unsafe { Arc::decrement_strong_count(ptr::from_ref(self)) };
+    }
+
+    /// Shows this thread's `Local`, if this is the thread it belongs to.
+    #[inline]
+    fn with_local<R>(&self, body: impl FnOnce(Option<&Local>) -> R) -> R {
+        LOCAL.with(|local| body(local.filter(|local| ptr::eq(&*local.home, self))))
+    }
+}
+
+// SAFETY: one strong count is held until the census is zero: the `Local` is gone and every cell born was freed.
+unsafe impl Schedule for LocalHome {
+    #[inline]
+    fn schedule(&self, task: Queued) {
+        let mut task = Some(task);
+        self.with_local(|local| {
+            if let Some(local) = local {
+                local.queue.borrow_mut().push_back(task.take().expect("taken once"));
+            }
+        });
+        if let Some(task) = task {
+            // A closed inbox means that no task of this thread is alive (N2), so none can be woken.
+            self.inbox.push(task).expect("a live task's home is open");
+            self.notify();
+        }
+    }
+
+    fn unhandled_panic(&self, task: &Header, payload: Box<dyn Any + Send>) {
+        self.shared.unhandled_panic(task, &*payload);
+    }
+
+    #[inline]
+    fn cell_born(&self) {
+        self.with_local(|local| local.expect("local tasks are born on their thread").cells.add(1));
+    }
+
+    #[inline]
+    unsafe fn cell_freed(home: NonNull<Self>) {
+        // SAFETY: this cell still counts, so the home is alive until the line that takes it off.
+        let home = unsafe { home.as_ref() };
+        let last = home.with_local(|local| match local {
+            Some(local) => {
+                local.cells.add(-1);
+                false
+            }
+            None => home.census.add(-1),
+        });
+        if last {
+            home.let_go();
+        }
+    }
+}

@@ -1,0 +1,365 @@
+#![allow(unsafe_code, reason = "finds the runtime from one of its workers, and keeps it alive for its cells")]
+//! What all threads see of a runtime: its workers' public halves, and where cores rest.
+
+use super::core::{CORE, Core};
+use super::idle::Idle;
+use super::lend::Resting;
+use super::local::LocalHome;
+use super::owned::Census;
+use super::queue::{Stealable, stealable};
+use super::report::{Report, UnhandledPanic};
+use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::base::context::Slot;
+use crate::base::inject::Inject;
+use crate::driver::Driver;
+use crate::task::{Birth, Dead, Header, JoinHandle, Queued, Ran, Schedule, spawn_cell};
+use std::any::Any;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+/// The runtime that this thread works for or has entered.
+// SAFETY: index 4 is declared here and nowhere else.
+pub(crate) static RUNTIME: Slot<Arc<Shared>> = unsafe { Slot::new(4) };
+
+/// How a runtime's cores are driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// One core, run by whoever calls `block_on`.
+    CurrentThread,
+    /// Some cores, each with a thread of the runtime's own.
+    MultiThread,
+    /// As `CurrentThread`, in a simulated world.
+    Simulated,
+}
+
+/// What the builder decided.
+pub(crate) struct Config {
+    pub(crate) flavour: Flavour,
+    pub(crate) workers: usize,
+    pub(crate) thread_name: String,
+    pub(crate) thread_stack_size: Option<usize>,
+    pub(crate) on_unhandled_panic: Arc<dyn Fn(&UnhandledPanic<'_>) + Send + Sync>,
+    pub(crate) seed: u64,
+}
+
+/// One runtime.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) workers: Box<[Worker]>,
+    /// What did not fit into a ring; any worker takes from it.
+    pub(crate) injector: Inject<Queued>,
+    pub(crate) idle: Idle,
+    pub(crate) resting: Resting,
+    /// What the end of the runtime has found out so far.
+    pub(crate) report: Report,
+    /// Cells that point at a worker of ours (T7).
+    census: Census,
+    /// RUNNING, then STOPPING for good.
+    phase: AtomicU32,
+    /// The next block of task numbers.
+    next_id: AtomicU64,
+    /// Tasks spawned from outside, and finished where no core was held; `run` waits by them.
+    spawned_outside: AtomicU64,
+    finished_outside: AtomicU64,
+    /// The thread in `run` whose main future has ended.
+    quiet_waiter: Mutex<Option<Arc<LocalHome>>>,
+}
+
+const RUNNING: u32 = 0;
+const STOPPING: u32 = 1;
+
+/// The public half of a worker: any thread may touch it.
+pub(crate) struct Worker {
+    /// The runtime that this worker is a part of; set before any thread sees it.
+    shared: AtomicPtr<Shared>,
+    pub(crate) driver: Arc<Driver>,
+    /// Tasks pushed by threads that hold no core of this runtime.
+    pub(crate) inbox: Inject<Queued>,
+    /// Tasks of this worker's registry that were finished elsewhere.
+    pub(crate) dead: Inject<Dead>,
+    /// What siblings may steal; `None` where nobody can.
+    pub(crate) stealable: Option<Arc<Stealable>>,
+    /// The task being polled, for reports: its number (0 between polls) and where it was spawned.
+    pub(crate) polling_id: AtomicU64,
+    pub(crate) polling_at: AtomicPtr<Location<'static>>,
+    /// Goes up with every poll: a guard that sees it stand still knows that the owner is stuck in one.
+    pub(crate) polls: AtomicU64,
+    /// Tasks that `run` waits for: spawned and finished by the holder of this core. Each only grows.
+    pub(crate) spawned: AtomicU64,
+    pub(crate) finished: AtomicU64,
+}
+
+impl Shared {
+    /// A runtime and its cores, which rest.
+    pub(crate) fn new(config: Config, drivers: Vec<Arc<Driver>>) -> Arc<Self> {
+        let (workers, owners): (Vec<_>, Vec<_>) = drivers.into_iter().map(|driver| Worker::new(&config, driver)).unzip();
+        let count = workers.len();
+        let shared = Arc::new(Self {
+            config,
+            workers: workers.into(),
+            injector: Inject::new(),
+            idle: Idle::new(count),
+            resting: Resting::new(count),
+            report: Report::new(),
+            census: Census::new(count),
+            phase: AtomicU32::new(RUNNING),
+            next_id: AtomicU64::new(1),
+            spawned_outside: AtomicU64::new(0),
+            finished_outside: AtomicU64::new(0),
+            quiet_waiter: Mutex::new(None),
+        });
+        for worker in &shared.workers {
+            // ORDER: Relaxed, no other thread knows the runtime yet.
+            worker.shared.store(Arc::as_ptr(&shared).cast_mut(), Ordering::Relaxed);
+        }
+        // One strong count belongs to all cells together; `let_go` gives it back with the last one.
+        let _ = Arc::into_raw(shared.clone());
+        for (index, owner) in owners.into_iter().enumerate() {
+            shared.resting.put(Box::new(Core::new(shared.clone(), index, owner)));
+        }
+        shared
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        // ORDER: Acquire, pairs with `stop`.
+        self.phase.load(Ordering::Acquire) == STOPPING
+    }
+
+    /// Shutdown begins: from here on spawning gives cancelled tasks, and every worker drains and leaves.
+    pub(crate) fn stop(&self) {
+        // ORDER: Release, pairs with `is_stopping`; each worker is notified afterwards, so none sleeps over it.
+        self.phase.store(STOPPING, Ordering::Release);
+        self.notify_all();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.workers.iter().for_each(|worker| worker.driver.notify());
+        self.resting.wake_everybody();
+    }
+
+    /// Can workers steal from each other?
+    pub(crate) fn is_shared_work(&self) -> bool {
+        self.workers.len() > 1
+    }
+
+    /// A block of task numbers.
+    pub(crate) fn take_ids(&self, count: u64) -> u64 {
+        // ORDER: Relaxed, only that numbers are taken once each matters.
+        self.next_id.fetch_add(count, Ordering::Relaxed)
+    }
+
+    /// The worker whose address a task's header names.
+    pub(crate) fn worker_at(&self, home: *const ()) -> &Worker {
+        let offset = home.addr() - self.workers.as_ptr().addr();
+        &self.workers[offset / size_of::<Worker>()]
+    }
+
+    /// Spawns from a thread that holds no core of this runtime: into the inbox of a worker, in turn.
+    pub(crate) fn spawn_outside<F>(&self, future: F, mut birth: Birth) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        birth.id = self.take_ids(1);
+        birth.born_ms = coarse_ms(&self.workers[0].driver);
+        let target = self.idle.any_sleeper().unwrap_or(birth.id as usize % self.workers.len());
+        let worker = &self.workers[target];
+        if !birth.daemon {
+            // ORDER: Release, pairs with the Acquire in `is_quiet`; counted before the task can finish.
+            self.spawned_outside.fetch_add(1, Ordering::Release);
+        }
+        let (task, handle) = spawn_cell(future, worker, birth);
+        worker.push_from_outside(task);
+        handle
+    }
+
+    /// A task that stood in no registry was finished by a thread without a core.
+    pub(crate) fn count_finished_outside(&self) {
+        // ORDER: Release, pairs with the Acquire in `is_quiet`.
+        self.finished_outside.fetch_add(1, Ordering::Release);
+    }
+
+    /// A local task was spawned by a thread without a core.
+    pub(crate) fn count_spawned_outside(&self) {
+        // ORDER: Release, pairs with the Acquire in `is_quiet`.
+        self.spawned_outside.fetch_add(1, Ordering::Release);
+    }
+
+    /// Were all tasks that are not daemons finished at some moment between the two sums? Each counter only grows, and
+    /// what was finished is read first: if the sum of what was spawned by then, or later, is the same, then at the moment
+    /// between nobody was alive, and without the living nothing is spawned but from outside (Mattern, "Algorithms for
+    /// distributed termination detection", 1987).
+    pub(crate) fn is_quiet(&self) -> bool {
+        // ORDER: Acquire, pairs with the Release of each count: a finish that is seen brings the spawn before it.
+        let sum = |which: fn(&Worker) -> &AtomicU64, outside: &AtomicU64| {
+            // ORDER: Acquire, as above.
+            let inside: u64 = self.workers.iter().map(|worker| which(worker).load(Ordering::Acquire)).sum();
+            // ORDER: Acquire, as above.
+            inside + outside.load(Ordering::Acquire)
+        };
+        let finished = sum(|worker| &worker.finished, &self.finished_outside);
+        finished == sum(|worker| &worker.spawned, &self.spawned_outside)
+    }
+
+    /// `run` waits on this thread until all is quiet.
+    pub(crate) fn wait_for_quiet(&self, home: Option<Arc<LocalHome>>) {
+        *self.quiet_waiter.lock() = home;
+    }
+
+    /// A worker has nothing to do: if that is what `run` waits for, it is told. The lock orders the two: either this
+    /// worker's counts are seen by the thread that registers after it, or the thread is seen here.
+    pub(super) fn tell_quiet(&self) {
+        let waiter = self.quiet_waiter.lock().clone();
+        if let Some(home) = waiter.filter(|_| self.is_quiet()) {
+            home.notify();
+        }
+    }
+
+    /// Tells the hook of a panic that nobody will join.
+    pub(crate) fn unhandled_panic(&self, task: &Header, payload: &(dyn Any + Send)) {
+        (self.config.on_unhandled_panic)(&UnhandledPanic::new(task, payload));
+    }
+
+    /// A core is gone for good: what it counted comes in.
+    pub(super) fn settle(&self, share: &super::owned::Share) {
+        if self.census.close(share) {
+            self.let_go();
+        }
+    }
+
+    /// The last cell is gone, and so are all cores: gives the cells' strong count back.
+    fn let_go(&self) {
+        // SAFETY: `new` left one strong count for this moment, and the census says "last" once.
+        unsafe { Arc::decrement_strong_count(ptr::from_ref(self)) };
+    }
+}
+
+/// A driver's coarse clock in units of 2^20 ns, which is near enough to a millisecond and costs a shift.
+#[inline]
+pub(crate) fn coarse_ms(driver: &Driver) -> u32 {
+    (driver.coarse_ns() >> 20) as u32
+}
+
+impl Worker {
+    fn new(config: &Config, driver: Arc<Driver>) -> (Self, Option<super::queue::Owner>) {
+        let (stealable, owner) = if config.workers > 1 { Some(stealable()).unzip() } else { (None, None) };
+        let worker = Self {
+            shared: AtomicPtr::new(ptr::null_mut()),
+            driver,
+            inbox: Inject::new(),
+            dead: Inject::new(),
+            stealable,
+            polling_id: AtomicU64::new(0),
+            polling_at: AtomicPtr::new(ptr::null_mut()),
+            polls: AtomicU64::new(0),
+            spawned: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+        };
+        (worker, owner)
+    }
+
+    /// The runtime that this worker is a part of.
+    #[inline]
+    pub(crate) fn shared(&self) -> &Shared {
+        // ORDER: Relaxed, it was set before any thread saw the worker.
+        let shared = self.shared.load(Ordering::Relaxed);
+        // SAFETY: a worker lives inside its `Shared`, so whoever has the one has the other.
+        unsafe { &*shared }
+    }
+
+    /// Where the task being polled was spawned, for reports.
+    pub(super) fn polling_place(&self) -> Option<&'static Location<'static>> {
+        // ORDER: Relaxed, for people.
+        let at = self.polling_at.load(Ordering::Relaxed);
+        // SAFETY: null, or written by `publish_poll` from a `&'static Location`.
+        unsafe { at.as_ref() }
+    }
+
+    /// Does this thread hold a core of this worker's runtime?
+    #[inline]
+    fn with_core<R>(&self, body: impl FnOnce(Option<&Core>) -> R) -> R {
+        // ORDER: Relaxed, as in `shared`; only the address matters.
+        let shared = self.shared.load(Ordering::Relaxed);
+        CORE.with(|core| body(core.filter(|core| ptr::eq(Arc::as_ptr(&core.shared), shared))))
+    }
+
+    /// From a thread that holds no core of this runtime: inbox first, then the wake-up (see `driver::parker`).
+    pub(crate) fn push_from_outside(&self, task: Queued) {
+        if let Err(task) = self.inbox.push(task) {
+            // By S3 a closed inbox means that no registered task of this worker is alive: this one was just spawned.
+            reject(task);
+            return;
+        }
+        self.driver.notify();
+        let shared = self.shared();
+        if shared.idle.may_help() && !self.driver.parker.is_asleep() {
+            shared.wake_helper();
+        }
+    }
+}
+
+impl Shared {
+    /// Wakes one sleeper to look for work, if one sleeps and none is on its way.
+    pub(crate) fn wake_helper(&self) {
+        if let Some(helper) = self.idle.pick_helper() {
+            self.workers[helper].driver.notify();
+        }
+    }
+}
+
+/// The runtime is stopping: a task that no registry knows yet is cancelled on the spot.
+pub(crate) fn reject(task: Queued) {
+    task.cancel_for_shutdown();
+    match task.run() {
+        Ran::Finished(finished) => finished.complete(),
+        Ran::Idle | Ran::Again(_) => unreachable!("a cancelled task finishes when it is run"),
+    }
+}
+
+// SAFETY: a worker lives inside its `Shared`, of which one strong count is held until the census is zero: every core is
+// gone and every cell born was freed.
+unsafe impl Schedule for Worker {
+    #[inline]
+    fn schedule(&self, task: Queued) {
+        let mut task = Some(task);
+        self.with_core(|core| {
+            if let Some(core) = core {
+                core.push_woken(task.take().expect("taken once"));
+            }
+        });
+        if let Some(task) = task {
+            self.push_from_outside(task);
+        }
+    }
+
+    fn unhandled_panic(&self, task: &Header, payload: Box<dyn Any + Send>) {
+        self.shared().unhandled_panic(task, &*payload);
+    }
+
+    #[inline]
+    fn cell_born(&self) {
+        self.with_core(|core| match core {
+            Some(core) => core.cells.add(1),
+            None => {
+                let last = self.shared().census.add(1);
+                debug_assert!(!last, "a birth is not the last thing that happens");
+            }
+        });
+    }
+
+    #[inline]
+    unsafe fn cell_freed(home: NonNull<Self>) {
+        // SAFETY: this cell still counts, so the home is alive until the line that takes it off.
+        let worker = unsafe { home.as_ref() };
+        let last = worker.with_core(|core| match core {
+            Some(core) => {
+                core.cells.add(-1);
+                false
+            }
+            None => worker.shared().census.add(-1),
+        });
+        if last {
+            worker.shared().let_go();
+        }
+    }
+}

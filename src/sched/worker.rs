@@ -1,0 +1,224 @@
+//! The loop: one for every flavour, for the runtime's own threads and for `block_on` alike.
+
+use super::core::Core;
+use super::idle::GUARD_NAP;
+use super::lend::Line;
+use super::local::{LOCAL, Local};
+use super::shared::{RUNTIME, Shared};
+use crate::driver::{DRIVER, Nap, Turned};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a thread has left the loop, still holding its core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Leave {
+    /// What it ran for is done.
+    Done,
+    /// A guest needs the core more.
+    Lend,
+    /// The runtime is being shut down: drain the core, then bury it.
+    Stopping,
+    /// Simulated only: everything sleeps and no timer is armed.
+    Stalled,
+}
+
+/// Runs `core` on this thread. `done` is asked after every poll of a local task, and whenever nothing is left to run.
+pub(crate) fn work(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) -> Leave {
+    core.hold(|| {
+        loop {
+            core.run_batch(local, done); // bounded in count and time, so sockets and timers are never starved
+            core.take_in(); // what other threads have pushed
+            local.take_in();
+            if done() {
+                return Leave::Done;
+            }
+            if core.shared.is_stopping() {
+                return Leave::Stopping;
+            }
+            if core.is_busy() || local.is_busy() {
+                core.look(); // sockets and timers, in passing
+                continue;
+            }
+            if core.steal() {
+                continue;
+            }
+            let lends = staff && local.is_empty();
+            if lends && core.shared.resting.has_guests() {
+                return Leave::Lend;
+            }
+            if core.sleep(local, lends) == Turned::Stalled {
+                return Leave::Stalled;
+            }
+        }
+    })
+}
+
+/// The life of a thread of the runtime's own: takes a core, runs it, lends it, and at the end drains it.
+pub(crate) fn run_thread(shared: &Arc<Shared>) {
+    let local = Local::new(shared.clone());
+    RUNTIME.scope(shared, || {
+        LOCAL.scope(&local, || {
+            while let Some(core) = wait_for_core(shared, &local) {
+                match work(&core, &local, true, &|| false) {
+                    Leave::Lend => shared.resting.put(core),
+                    Leave::Stopping => {
+                        core.close_local(&local);
+                        end(core);
+                    }
+                    Leave::Done | Leave::Stalled => unreachable!("a thread of the runtime's own works until told to stop"),
+                }
+            }
+        });
+    });
+}
+
+/// The end of a core: every task of its registry is dropped, then the core itself.
+pub(crate) fn end(core: Box<Core>) {
+    core.drain();
+    core.shared.clone().resting.bury(core);
+}
+
+/// The next core for a thread of the runtime's own; `None` when all cores are gone.
+fn wait_for_core(shared: &Arc<Shared>, local: &Local) -> Option<Box<Core>> {
+    let mut core = shared.resting.take_or_wait(local.home(), Line::Staff);
+    while core.is_none() {
+        if shared.is_stopping() && shared.resting.is_over() {
+            return shared.resting.leave_line(local.home());
+        }
+        local.sleep_alone(None);
+        core = local.home().take_gift();
+    }
+    core
+}
+
+/// Runs what is ready on a thread that has no core: its own tasks, `block_on`'s main future among them.
+pub(crate) fn work_alone(local: &Local, done: &dyn Fn() -> bool) {
+    // A timer or socket first touched here is registered with the first worker's driver.
+    DRIVER.scope(&local.shared().workers[0].driver, || {
+        local.take_in();
+        while !done() && local.run_one() {}
+    });
+}
+
+impl Core {
+    /// Runs tasks, the thread's own and the core's in turn, until the batch is full or nothing is left.
+    fn run_batch(&self, local: &Local, done: &dyn Fn() -> bool) {
+        let batch = self.batch.get();
+        let mut ran = 0;
+        while ran < batch {
+            let ran_local = local.run_one();
+            if ran_local && done() {
+                break;
+            }
+            let next = self.next_task();
+            let ran_here = next.is_some();
+            next.into_iter().for_each(|task| self.run(task));
+            if !ran_local && !ran_here {
+                break;
+            }
+            ran += u32::from(ran_local) + u32::from(ran_here);
+        }
+        self.worker().publish_rest();
+        self.ran.set(ran);
+    }
+
+    /// A look at the driver between two batches, without sleeping.
+    fn look(&self) {
+        let driver = &self.worker().driver;
+        let before = driver.coarse_ns();
+        let mut woken = self.woken.borrow_mut();
+        let turned = driver.wait(Nap::Look, &mut woken);
+        debug_assert!(turned == Turned::Fine, "a look cannot stall");
+        self.adapt_batch(self.ran.get(), driver.coarse_ns().saturating_sub(before));
+        driver.deliver(&mut woken);
+    }
+
+    /// Sleeps until something happens. Two parkers are prepared, the thread's and the driver's, since a wake-up may come
+    /// for either; then the idle book is signed, and only then the last look at the siblings is taken.
+    fn sleep(&self, local: &Local, lends: bool) -> Turned {
+        let driver = &self.worker().driver;
+        if !local.prepare_sleep(Some(self.index)) {
+            return Turned::Fine;
+        }
+        if !driver.parker.prepare(0) {
+            local.wake_up();
+            return Turned::Fine;
+        }
+        let mut woken = self.woken.borrow_mut();
+        let nap = self.sign_out(lends);
+        self.shared.tell_quiet();
+        let turned = driver.wait(nap, &mut woken);
+        driver.parker.wake_up();
+        local.wake_up();
+        self.sign_in();
+        driver.deliver(&mut woken);
+        drop(woken);
+        if nap == Nap::Capped(GUARD_NAP) {
+            self.rescue_stuck_siblings();
+        }
+        turned
+    }
+
+    /// Signs the idle book; gives how long this worker may sleep.
+    fn sign_out(&self, lends: bool) -> Nap {
+        if !self.shared.is_shared_work() {
+            return Nap::Long;
+        }
+        let is_guard = self.shared.idle.fall_asleep(self.index, self.searching.take());
+        // After the lock: who pushed or queued up before it is seen here, who came after it has seen us asleep.
+        if self.sees_work_elsewhere() || (lends && self.shared.resting.has_guests()) {
+            return Nap::Look;
+        }
+        if is_guard { Nap::Capped(GUARD_NAP) } else { Nap::Long }
+    }
+
+    /// Awake again: out of the idle book, and nobody stays behind unguarded.
+    fn sign_in(&self) {
+        if !self.shared.is_shared_work() {
+            return;
+        }
+        let (helper, named) = self.shared.idle.wake_up(self.index);
+        self.searching.set(helper);
+        if let Some(guard) = named {
+            self.shared.workers[guard].driver.arm_within(GUARD_NAP);
+        }
+    }
+
+    /// The end: every task of the registry is asked to go and run until it is gone (S3). Wakes, burials and tasks from
+    /// outside keep coming meanwhile, so nobody sleeps longer than a millisecond here.
+    pub(crate) fn drain(&self) {
+        self.hold(|| {
+            self.shared.report.take_down(self);
+            self.cancel_owned();
+            loop {
+                self.take_in();
+                let mut ran = false;
+                while let Some(task) = self.next_task() {
+                    ran = true;
+                    task.cancel_for_shutdown();
+                    self.run(task);
+                }
+                let empty = self.owned.is_empty() && !self.is_busy();
+                if empty && self.worker().inbox.close_if_empty() {
+                    break;
+                }
+                if !ran && !self.steal() {
+                    self.nap_in_drain();
+                }
+            }
+            self.worker().publish_rest();
+            self.worker().driver.shut_down();
+        });
+    }
+
+    fn nap_in_drain(&self) {
+        let driver = &self.worker().driver;
+        if driver.parker.prepare(0) {
+            let mut woken = self.woken.borrow_mut();
+            let _ = driver.wait(Nap::Capped(Duration::from_millis(1)), &mut woken);
+            driver.parker.wake_up();
+            driver.deliver(&mut woken);
+        }
+    }
+}

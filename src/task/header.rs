@@ -1,0 +1,148 @@
+#![allow(unsafe_code, reason = "shares the header between threads, field by field, as the fields' lines say")]
+//! What every task carries, whatever its future: 128 bytes, two cache lines, always on.
+//!
+//! Designed once for all that comes later. The first line is what running and waking touch; the second is what
+//! people ask about: who are you, where do you come from, what do you wait for.
+
+use super::cell::VTable;
+use super::state::State;
+use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
+use crate::base::context::Slot;
+use std::cell::Cell;
+use std::panic::Location;
+use std::ptr;
+use std::task::Waker;
+
+/// The header of the task that this thread is polling or dropping.
+// SAFETY: index 0 is declared here and nowhere else.
+pub(crate) static CURRENT: Slot<Header> = unsafe { Slot::new(0) };
+
+/// What every task carries.
+#[repr(C)]
+pub(crate) struct Header {
+    /// The one word; see `state`.
+    pub(super) state: State,
+    /// What depends on the future's type.
+    pub(super) vtable: &'static VTable,
+    /// The scheduler part this task belongs to: set at birth, and once more by the worker that links it, which
+    /// holds RUNNING or QUEUED and by that excludes every reader.
+    pub(super) home: AtomicPtr<()>,
+    /// The registry's links; touched by the holder of the home's registry alone.
+    pub(crate) links: Links,
+    /// Who joins; T5 says who may touch it.
+    pub(super) join_waker: UnsafeCell<Option<Waker>>,
+    /// Unique within the runtime, never reused, never 0.
+    pub(crate) id: u64,
+
+    /// Where the user's code called spawn.
+    pub(crate) spawned_at: &'static Location<'static>,
+    /// Given by the builder. Doubly boxed because hardly any task has one, and a thin pointer is eight bytes less.
+    #[allow(clippy::box_collection, reason = "a thin pointer: the header has room for eight bytes")]
+    pub(crate) name: Option<Box<Box<str>>>,
+    /// The task that spawned this one, or 0.
+    pub(crate) parent: u64,
+    /// The source line this task waits at; null while it has none. Written by whoever polls it.
+    pub(super) wait_at: AtomicPtr<Location<'static>>,
+    /// What it waits for: the kind in the top byte, the object's number below it.
+    pub(super) wait_for: AtomicU64,
+    /// The task whose poll woke this one last, or 0.
+    pub(crate) woken_by: AtomicU64,
+    /// How often it was polled. Counts wrap; they are for people.
+    pub(crate) polls: AtomicU32,
+    /// How often a wake put it into a queue.
+    pub(crate) wakes: AtomicU32,
+    /// The worker's coarse clock at spawn, in milliseconds since the runtime began; wraps after 49 days.
+    pub(crate) born_ms: u32,
+    /// Daemon, linked.
+    pub(crate) flags: Cell<Flags>,
+}
+
+/// Two facts in one byte. Plain memory: written by the holder of QUEUED or RUNNING alone.
+#[derive(Clone, Copy)]
+pub(crate) struct Flags {
+    /// `run` does not wait for it.
+    pub(crate) daemon: bool,
+    /// It stands in its home's registry.
+    pub(crate) linked: bool,
+}
+
+/// The registry's links, and nobody else's business.
+#[derive(Debug)]
+pub(crate) struct Links {
+    pub(crate) previous: Cell<*const Header>,
+    pub(crate) next: Cell<*const Header>,
+}
+
+impl Links {
+    pub(super) const fn new() -> Self {
+        Self { previous: Cell::new(ptr::null()), next: Cell::new(ptr::null()) }
+    }
+}
+
+// SAFETY: the fields are atomics, or immutable after birth, or plain cells whose lines above name the one who may touch
+// them: `links` and `flags` are reached by the registry's holder and by the holder of QUEUED or RUNNING only (T2, T3),
+// and `join_waker` by T5.
+unsafe impl Sync for Header {}
+// SAFETY: as above; nothing in a header belongs to a thread.
+unsafe impl Send for Header {}
+
+#[cfg(all(not(loom), target_pointer_width = "64"))]
+const _: () = assert!(size_of::<Header>() == 128, "two cache lines: a million idle tasks pay for every byte");
+
+impl Header {
+    /// One poll begins.
+    #[inline]
+    pub(super) fn count_poll(&self) {
+        // ORDER: Relaxed, a statistic with one writer: the holder of RUNNING.
+        let polls = self.polls.load(Ordering::Relaxed);
+        // ORDER: Relaxed, as above.
+        self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// A wake put the task into a queue. One writer: whoever turned QUEUED on (T1), or the runner that found it on.
+    #[inline]
+    pub(super) fn count_wake(&self) {
+        // ORDER: Relaxed, a statistic; the right to write it passes on with QUEUED, which `state` orders.
+        let wakes = self.wakes.load(Ordering::Relaxed);
+        // ORDER: Relaxed, as above.
+        self.wakes.store(wakes.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The task that this thread is polling, if any, woke or aborted this one.
+    #[inline]
+    pub(super) fn note_waker(&self) {
+        // ORDER: Relaxed, for people and for the cause of a cancel; two at once may hide one another.
+        self.woken_by.store(current_id(), Ordering::Relaxed);
+    }
+
+    /// Has it ever been polled?
+    pub(crate) fn has_started(&self) -> bool {
+        // ORDER: Relaxed, asked by the holder of RUNNING, the counter's one writer, or for a human's eyes.
+        self.polls.load(Ordering::Relaxed) > 0
+    }
+
+    /// The address of the scheduler part this task belongs to.
+    #[inline]
+    pub(crate) fn home(&self) -> *const () {
+        // ORDER: Relaxed, it changes only while QUEUED is set and never after the first poll; `state` orders it.
+        self.home.load(Ordering::Relaxed)
+    }
+
+    /// Moves a task that no registry knows yet to the worker that dequeued it.
+    pub(crate) fn set_home(&self, home: *const ()) {
+        // ORDER: Relaxed, as in `home`.
+        self.home.store(home.cast_mut(), Ordering::Relaxed);
+    }
+}
+
+/// The id of the task this thread is polling, or 0.
+#[inline]
+pub(crate) fn current_id() -> u64 {
+    CURRENT.with(|header| header.map_or(0, |header| header.id))
+}
+
+/// A source line out of the word that `wait::note` filled.
+pub(super) fn location(at: *mut Location<'static>) -> Option<&'static Location<'static>> {
+    // SAFETY: null, or written by `wait::note` from a `&'static Location`.
+    unsafe { at.as_ref() }
+}

@@ -1,0 +1,245 @@
+#![allow(unsafe_code, reason = "takes the output out of the cell and shares the join-waker slot by T4 and T5")]
+//! Handles: waiting for a task, and stopping it.
+
+use super::cell::TaskRef;
+use super::error::JoinError;
+use super::state::Joining;
+use super::wait::{self, Wait, WaitKind};
+use super::{Id, budget};
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker, ready};
+
+/// A task's result, once it has one. Dropping the handle detaches the task: it runs on, unseen, and if it panics then the
+/// runtime's panic hook is told.
+///
+/// # Cancellation
+/// **Strict.** Awaiting it by reference (`(&mut handle).await`) and giving up loses nothing.
+///
+/// # Errors
+/// The output is a [`JoinError`] if the task panicked or was cancelled.
+///
+/// # Panics
+/// Polling it again after it was ready.
+///
+/// # Examples
+/// ```
+/// let runtime = mainspring::runtime::Runtime::new()?;
+/// let answer = runtime.block_on(async {
+///     let handle = mainspring::spawn(async { 6 * 7 });
+///     handle.await
+/// });
+/// assert_eq!(answer.unwrap(), 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "a dropped handle detaches its task; say so with `drop` or `let _ =`"]
+pub struct JoinHandle<T> {
+    /// `None` once the output was taken.
+    task: Option<TaskRef>,
+    output: PhantomData<fn() -> T>,
+}
+
+// SAFETY: the handle gives the output away on whatever thread it is on, so `T` must be Send; all else is the header's.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: a shared handle gives no access to the output at all; aborting and asking go through atomics.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> Unpin for JoinHandle<T> {}
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
+
+/// Stops a task from anywhere, and keeps nothing of it but its cell.
+#[derive(Clone)]
+pub struct AbortHandle(TaskRef);
+
+impl<T> JoinHandle<T> {
+    pub(super) fn new(task: TaskRef) -> Self {
+        Self { task: Some(task), output: PhantomData }
+    }
+
+    fn task(&self) -> &TaskRef {
+        self.task.as_ref().expect("this `JoinHandle` was awaited to its end already: its task and output are gone")
+    }
+
+    /// Asks the task to stop. Its future is dropped where it would have run next, and the handle then gives a cancelled
+    /// [`JoinError`]. A poll under way ends first; a task that is done already keeps its output.
+    ///
+    /// # Panics
+    /// If the output was taken already.
+    ///
+    /// # Examples
+    /// ```
+    /// let runtime = mainspring::runtime::Runtime::new()?;
+    /// let error = runtime.block_on(async {
+    ///     let handle = mainspring::spawn(std::future::pending::<()>());
+    ///     handle.abort();
+    ///     handle.await.unwrap_err()
+    /// });
+    /// assert!(error.is_cancelled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn abort(&self) {
+        self.task().abort();
+    }
+
+    /// A handle that can only abort, to be kept elsewhere.
+    ///
+    /// # Panics
+    /// If the output was taken already.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle(self.task().clone())
+    }
+
+    /// Has the task ended? Also true when the output was taken already.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.task.as_ref().is_none_or(|task| task.header().state.is_done())
+    }
+
+    /// The task's number.
+    ///
+    /// # Panics
+    /// If the output was taken already.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        id_of(self.task())
+    }
+
+    /// The task's name, if [`Builder::name`](super::Builder::name) gave it one.
+    ///
+    /// # Panics
+    /// If the output was taken already.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.task().header().name.as_ref().map(|name| &***name)
+    }
+
+    /// Leaves a waker for the completer; false if the task was done meanwhile.
+    fn register(task: &TaskRef, waker: &Waker) -> bool {
+        let header = task.header();
+        match header.state.joining() {
+            Joining::Done => return false,
+            Joining::SlotSet => {
+                // SAFETY: by T5 nobody writes the slot while JOIN_WAKER is on; the completer only takes from it after
+                // DONE, and then `withdraw` below fails. The comparison follows no pointer of the waker.
+                let same = header.join_waker.with(|slot| unsafe { (*slot).as_ref() }.is_some_and(|w| w.will_wake(waker)));
+                if same {
+                    return true;
+                }
+                if !header.state.withdraw_join_waker() {
+                    return false;
+                }
+            }
+            Joining::SlotFree => {}
+        }
+        let waker = waker.clone();
+        // SAFETY: JOIN_WAKER is off and DONE was off when it was, so by T5 the slot is ours.
+        let old = header.join_waker.with_mut(|slot| unsafe { (*slot).replace(waker) });
+        let published = header.state.publish_join_waker();
+        if !published {
+            // SAFETY: the completer saw JOIN_WAKER off, so the slot stayed ours.
+            drop(header.join_waker.with_mut(|slot| unsafe { (*slot).take() }));
+        }
+        drop(old);
+        published
+    }
+
+    /// Moves the output out and gives the handle's reference back.
+    #[inline]
+    fn take(task: TaskRef) -> Result<T, JoinError> {
+        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
+        let take_output = task.header().vtable.take_output;
+        // SAFETY: DONE is on with JOIN, so by T4 the output is ours, once: the caller has taken the reference out of the
+        // handle. `T` is the cell's own output type, because `spawn_cell_local` made this handle.
+        unsafe { take_output(task.as_non_null(), NonNull::from(&mut output).cast()) };
+        task.release_last();
+        // SAFETY: `take_output` has written it.
+        unsafe { output.assume_init() }
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let task = self.task();
+        if task.header().state.joining() != Joining::Done && Self::register(task, cx.waker()) {
+            let header = task.header();
+            wait::note(Wait { kind: WaitKind::Join, object: header.id, at: header.spawned_at });
+            return Poll::Pending;
+        }
+        // A task that joins many finished ones is held to its budget, too.
+        ready!(budget::poll_proceed(cx));
+        let task = self.task.take().expect("looked at above");
+        Poll::Ready(Self::take(task))
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let Some(task) = self.task.take() else { return };
+        let header = task.header();
+        if header.state.joining() == Joining::SlotSet && header.state.withdraw_join_waker() {
+            // SAFETY: JOIN_WAKER is off and DONE was off when it was, so by T5 the slot is ours.
+            let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
+        }
+        if !header.state.drop_unfinished() {
+            // SAFETY: DONE is on with JOIN, so by T4 the output is ours, and the handle is going.
+            unsafe { (header.vtable.discard_output)(task.as_non_null()) };
+        }
+    }
+}
+
+impl AbortHandle {
+    /// As [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.header().state.is_done()
+    }
+
+    /// As [`JoinHandle::id`].
+    #[must_use]
+    pub fn id(&self) -> Id {
+        id_of(&self.0)
+    }
+}
+
+fn id_of(task: &TaskRef) -> Id {
+    Id::from_u64(task.header().id).expect("ids start at 1")
+}
+
+fn describe(task: &TaskRef, f: &mut fmt::Formatter<'_>, kind: &str) -> fmt::Result {
+    let header = task.header();
+    let mut shown = f.debug_struct(kind);
+    shown.field("id", &header.id);
+    if let Some(name) = &header.name {
+        shown.field("name", name);
+    }
+    shown.field("state", &header.state).field("spawned_at", &format_args!("{}", header.spawned_at)).finish()
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.task {
+            Some(task) => describe(task, f, "JoinHandle"),
+            None => f.write_str("JoinHandle(taken)"),
+        }
+    }
+}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(&self.0, f, "AbortHandle")
+    }
+}

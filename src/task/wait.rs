@@ -1,0 +1,105 @@
+//! What a task waits for: written by the leaf that registers it, read by whoever asks.
+//!
+//! Two relaxed stores a wait, which is what it costs to be able to answer "where is everybody?" at any time.
+//! A leaf calls [`note`] just before it returns `Pending`; a task that becomes ready simply overwrites it later, so
+//! what is shown for a running task is its last wait.
+
+use super::header::{CURRENT, Header};
+use crate::base::atomic::Ordering;
+use std::panic::Location;
+use std::{fmt, ptr};
+
+/// What kind of thing a task waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum WaitKind {
+    /// It has not waited yet, or for something that is none of ours.
+    Other = 0,
+    Sleep,
+    Read,
+    Write,
+    Accept,
+    Connect,
+    Readable,
+    Writable,
+    Join,
+    Yield,
+}
+
+/// The names, in the order of the numbers.
+const KINDS: [WaitKind; 10] = [
+    WaitKind::Other,
+    WaitKind::Sleep,
+    WaitKind::Read,
+    WaitKind::Write,
+    WaitKind::Accept,
+    WaitKind::Connect,
+    WaitKind::Readable,
+    WaitKind::Writable,
+    WaitKind::Join,
+    WaitKind::Yield,
+];
+
+/// One wait: what for, on which object, and the user's line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    pub(crate) kind: WaitKind,
+    /// The object's number: a descriptor, a task's id. 56 bits are kept.
+    pub(crate) object: u64,
+    pub(crate) at: &'static Location<'static>,
+}
+
+/// The kind stands in the top byte.
+const KIND_SHIFT: u32 = 56;
+
+/// The task being polled is about to wait for this. Outside a task it does nothing.
+#[inline]
+pub(crate) fn note(wait: Wait) {
+    CURRENT.with(|header| {
+        if let Some(header) = header {
+            let word = (wait.kind as u64) << KIND_SHIFT | (wait.object & ((1 << KIND_SHIFT) - 1));
+            // ORDER: Relaxed, for people; a reader may see the two words of two waits.
+            header.wait_for.store(word, Ordering::Relaxed);
+            // ORDER: Relaxed, as above.
+            header.wait_at.store(ptr::from_ref(wait.at).cast_mut(), Ordering::Relaxed);
+        }
+    });
+}
+
+/// What a task waits or last waited for, for a report.
+pub(crate) fn of(header: &Header) -> Waiting {
+    // ORDER: Relaxed, as in `note`.
+    let word = header.wait_for.load(Ordering::Relaxed);
+    // ORDER: Relaxed, as in `note`.
+    let at = header.wait_at.load(Ordering::Relaxed);
+    let kind = KINDS.get((word >> KIND_SHIFT) as usize).copied().unwrap_or(WaitKind::Other);
+    Waiting { kind, object: word & ((1 << KIND_SHIFT) - 1), at: super::header::location(at) }
+}
+
+/// A wait as a report shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) kind: WaitKind,
+    pub(crate) object: u64,
+    /// None before the first wait.
+    pub(crate) at: Option<&'static Location<'static>>,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(at) = self.at else { return f.write_str("nothing of ours") };
+        let object = self.object;
+        match self.kind {
+            WaitKind::Other => write!(f, "something at {at}"),
+            WaitKind::Sleep => write!(f, "a timer, at {at}"),
+            WaitKind::Yield => write!(f, "its next turn, at {at}"),
+            WaitKind::Join => write!(f, "task {object}, which was spawned at {at}"),
+            WaitKind::Read => write!(f, "data on descriptor {object}, at {at}"),
+            WaitKind::Write => write!(f, "room on descriptor {object}, at {at}"),
+            WaitKind::Accept => write!(f, "a connection on descriptor {object}, at {at}"),
+            WaitKind::Connect => write!(f, "a peer's answer on descriptor {object}, at {at}"),
+            WaitKind::Readable => write!(f, "readability of descriptor {object}, at {at}"),
+            WaitKind::Writable => write!(f, "writability of descriptor {object}, at {at}"),
+        }
+    }
+}

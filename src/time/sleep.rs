@@ -1,0 +1,274 @@
+//! Waiting until an instant: the one leaf of this door, from which the others are made.
+//!
+//! A [`Sleep`] is an instant until it is polled; only then it becomes a timer, in the wheel of the worker that polls
+//! it (K3). So a future that is ready at once never touches the wheel, and the timer is where its task runs.
+//!
+//! It holds its timer by key, not by address: it may be moved at any time, and needs no unsafe code.
+
+use super::Instant;
+use crate::driver::{self, Driver, TimerKey};
+use crate::task::budget;
+use crate::task::wait::{self, Wait, WaitKind};
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+/// 100 ms, longer than any poll should take. The worker's coarse clock lags behind the true one by no more than the
+/// present poll, so a deadline further away than this is not worth 23 ns for the true clock. A task that did hold up
+/// its worker for longer finds a deadline it missed so at the next turn instead of at once.
+const CLOSE_NS: u64 = 100_000_000;
+
+/// Waits until `duration` has passed.
+///
+/// The wait may take longer if the task has to wait for its turn, never less. On Linux it is exact to some 50 us, in
+/// a simulation to the nanosecond. A duration too long to be represented never passes.
+///
+/// # Cancellation
+/// **Strict.** Dropping this future removes the timer.
+///
+/// # Panics
+/// If called outside of a runtime.
+///
+/// # Examples
+/// ```
+/// use mainspring::time::{Duration, Instant, sleep};
+///
+/// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+/// runtime.block_on(async {
+///     let start = Instant::now();
+///     sleep(Duration::from_millis(100)).await;
+///     assert_eq!(start.elapsed(), Duration::from_millis(100));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn sleep(duration: Duration) -> Sleep {
+    require_runtime("sleep");
+    Sleep::new(Instant::now().saturating_add(duration), Location::caller())
+}
+
+/// Waits until `deadline`. One in the past is over at the first poll.
+///
+/// # Cancellation
+/// **Strict.** Dropping this future removes the timer.
+///
+/// # Panics
+/// If called outside of a runtime.
+///
+/// # Examples
+/// ```
+/// use mainspring::time::{Duration, Instant, sleep_until};
+///
+/// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+/// runtime.block_on(async {
+///     let deadline = Instant::now() + Duration::from_secs(1);
+///     sleep_until(deadline).await;
+///     assert_eq!(Instant::now(), deadline);
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    require_runtime("sleep_until");
+    Sleep::new(deadline, Location::caller())
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+///
+/// Polled again after it is over, it is over still; [`reset`](Self::reset) starts it anew.
+///
+/// # Panics
+/// Polling it panics if there is no runtime to wait in: it is polled outside of every runtime for the first time, or
+/// the runtime it is polled in has shut down. Once it waits it may be polled from anywhere; polled inside of another
+/// runtime, it waits there from then on.
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Sleep {
+    /// When it is over.
+    deadline: Instant,
+    /// The timer that will wake us: there from the first poll that has to wait until the one that finds it fired.
+    timer: Option<Timer>,
+    /// The user's line, for reports.
+    at: &'static Location<'static>,
+}
+
+/// Where a timer stands.
+struct Timer {
+    /// Whose wheel it is in.
+    driver: Arc<Driver>,
+    /// Its name there.
+    key: TimerKey,
+}
+
+impl Sleep {
+    pub(super) fn new(deadline: Instant, at: &'static Location<'static>) -> Self {
+        Self { deadline, timer: None, at }
+    }
+
+    /// When it is over.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Duration, Instant, sleep};
+    ///
+    /// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+    /// runtime.block_on(async {
+    ///     let nap = sleep(Duration::from_secs(5));
+    ///     assert_eq!(nap.deadline() - Instant::now(), Duration::from_secs(5));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether the deadline has come, whether or not somebody has polled since.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Instant, sleep_until};
+    ///
+    /// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+    /// runtime.block_on(async {
+    ///     assert!(sleep_until(Instant::now()).is_elapsed());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_elapsed(&self) -> bool {
+        match &self.timer {
+            Some(Timer { driver, .. }) => driver.now_ns() >= driver.ns_of(self.deadline.into_std()),
+            None => Instant::now() >= self.deadline,
+        }
+    }
+
+    /// Moves the deadline, in place: a timer that is set stays set, for whoever polled last. After it was over it
+    /// waits again, from the next poll on.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Duration, Instant, sleep};
+    /// use std::pin::pin;
+    ///
+    /// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+    /// runtime.block_on(async {
+    ///     let start = Instant::now();
+    ///     let mut nap = pin!(sleep(Duration::from_secs(5)));
+    ///     nap.as_mut().reset(start + Duration::from_secs(1));
+    ///     nap.await;
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(1));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
+        self.deadline = deadline;
+        if let Some(Timer { driver, key }) = &self.timer
+            && !driver.timer_reset(*key, driver.ns_of(deadline.into_std()))
+        {
+            // It has fired, and its wake-up is on the way: the next poll sets another one.
+            self.timer = None;
+        }
+    }
+
+    /// The line that shows up in reports from now on.
+    pub(super) fn set_place(&mut self, at: &'static Location<'static>) {
+        self.at = at;
+    }
+
+    /// Polls without charging the budget and without noting what the task waits for, as parts of others are polled.
+    pub(super) fn poll_elapsed(&mut self, waker: &Waker) -> Poll<()> {
+        driver::with_current(|current| {
+            if self.still_waits(current, waker) {
+                return Poll::Pending;
+            }
+            // It has fired, or stood elsewhere, or was never set. The clock it was set by is asked first: it has just
+            // been read in the turn that fired it, and in a simulation no other will do.
+            if self.timer.take().is_some_and(|timer| reached(&timer.driver, self.deadline)) {
+                return Poll::Ready(());
+            }
+            let Some(driver) = current else { self.panic_without_runtime() };
+            if reached(driver, self.deadline) {
+                return Poll::Ready(());
+            }
+            let key = driver.timer_insert(driver.ns_of(self.deadline.into_std()), waker);
+            let Some(key) = key else { self.panic_after_shutdown() };
+            self.timer = Some(Timer { driver: Arc::clone(driver), key });
+            Poll::Pending
+        })
+    }
+
+    /// Whether the timer is set where it belongs (K3), and wakes `waker` now. If it is set elsewhere it is taken out
+    /// there: that wheel may be one that nobody turns any more, or of another clock.
+    fn still_waits(&self, current: Option<&Arc<Driver>>, waker: &Waker) -> bool {
+        let Some(Timer { driver, key }) = &self.timer else { return false };
+        if current.is_none_or(|current| Arc::ptr_eq(current, driver)) {
+            return driver.timer_update(*key, waker);
+        }
+        driver.timer_remove(*key);
+        false
+    }
+
+    #[cold]
+    fn panic_without_runtime(&self) -> ! {
+        let cure = "await it inside `Runtime::block_on`, a task, or under `Handle::enter`";
+        panic!("the `sleep` made at {} needs a runtime: {cure}", self.at);
+    }
+
+    #[cold]
+    fn panic_after_shutdown(&self) -> ! {
+        panic!("the `sleep` made at {} cannot wait: its runtime has shut down", self.at);
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_elapsed(cx.waker()).is_pending() {
+            wait::note(Wait { kind: WaitKind::Sleep, object: 0, at: self.at });
+            return Poll::Pending;
+        }
+        // Only a wait that is over is charged (K4). Charged for waiting, the 129th of a thousand sleeps in a `join_all`
+        // would find the budget used up, at this poll and at every later one.
+        ready!(budget::poll_proceed(cx));
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(Timer { driver, key }) = &self.timer {
+            driver.timer_remove(*key);
+        }
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep")
+            .field("deadline", &self.deadline)
+            .field("is_elapsed", &self.is_elapsed())
+            .field("is_set", &self.timer.is_some())
+            .field("at", &format_args!("{}", self.at))
+            .finish()
+    }
+}
+
+/// Whether the driver's clock has come to `deadline`.
+fn reached(driver: &Driver, deadline: Instant) -> bool {
+    let deadline_ns = driver.ns_of(deadline.into_std());
+    let left_ns = deadline_ns.saturating_sub(driver.coarse_ns());
+    left_ns == 0 || (left_ns < CLOSE_NS && driver.now_ns() >= deadline_ns)
+}
+
+/// Panics on the caller's line unless this thread is in a runtime. At the first poll it would be too late to say whose
+/// mistake it was; and the real clock, which is all there is out here, must not get into a simulation.
+#[track_caller]
+pub(super) fn require_runtime(what: &'static str) {
+    if driver::with_current(|current| current.is_none()) {
+        drop(driver::current(what)); // Panics; asked only now, because it counts a reference.
+    }
+}
