@@ -29,7 +29,7 @@ async fn an_abort_reaches_whoever_joins() {
 
 /// With nobody left to tell, a panic goes to stderr with the task's name and the place that spawned it.
 async fn a_panic_nobody_joins_is_reported() {
-    drop(task::spawn(async { panic!("nobody is listening") }));
+    drop(task::Builder::new().name("lonely").spawn(async { panic!("nobody is listening") }));
     sleep(Duration::from_millis(20)).await;
 }
 
@@ -40,11 +40,11 @@ fn main() -> std::io::Result<()> {
         an_abort_reaches_whoever_joins().await;
         a_panic_nobody_joins_is_reported().await;
         // Detached, and never to end: it is still there when `block_on` returns.
-        drop(task::spawn(pending::<()>()));
+        drop(task::Builder::new().name("endless").spawn(pending::<()>()));
         task::yield_now().await;
     });
     // A shutdown never hangs silently: it says what it found running, and where that was spawned.
     let report = runtime.shutdown_timeout(Duration::from_secs(1));
-    println!("shutdown: {report}");
+    println!("{report}");
     Ok(())
 }

@@ -38,7 +38,6 @@
 //! ```text
 //! src/base/context.rs
 //! src/base/sys/linux.rs
-//! src/base/sys/plain.rs
 //! src/task/header.rs
 //! src/task/pool.rs
 //! src/task/cell.rs

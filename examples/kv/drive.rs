@@ -310,6 +310,6 @@ impl fmt::Display for Summary {
             write!(f, "  {name} {:.0}", us(self.latency.quantile(share)))?;
         }
         writeln!(f, "  max {:.0}", us(self.latency.max()))?;
-        write!(f, "driver's shutdown: {}", self.shutdown)
+        write!(f, "driver: {}", self.shutdown)
     }
 }

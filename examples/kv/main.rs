@@ -99,7 +99,7 @@ fn run(options: &Options) -> io::Result<()> {
     if let Ok(Some(summary)) = &summary {
         println!("{summary}");
     }
-    println!("server's shutdown: {report}");
+    println!("server: {report}");
     summary.map(drop)
 }
 

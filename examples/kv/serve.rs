@@ -15,6 +15,7 @@ use crate::resp::{COMMAND_MAX, Parser, Replies};
 use crate::stop;
 use crate::store::Store;
 use mainspring::net::{TcpListener, TcpStream};
+use mainspring::task;
 use mainspring::time::{Duration, Instant, interval, sleep};
 use std::io;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ impl Server {
 /// Serves until somebody asks for a stop, then lets replies under way go out.
 pub(crate) async fn serve(listener: TcpListener) {
     let server = Arc::new(Server { store: Store::new(), started: Instant::now(), busy: AtomicUsize::new(0) });
-    mainspring::spawn(sweep(server.clone()));
+    task::Builder::new().name("sweep").daemon(true).spawn(sweep(server.clone()));
     let accepting = mainspring::spawn(accept(listener, server.clone()));
     let mut looks = interval(LOOK_EVERY);
     while !stop::is_requested() {
@@ -94,7 +95,7 @@ async fn sweep(server: Arc<Server>) {
     loop {
         looks.tick().await;
         while server.store.sweep(server.now_ms(), SWEPT_AT_ONCE) > SWEPT_AT_ONCE {
-            mainspring::task::yield_now().await;
+            task::yield_now().await;
         }
     }
 }

@@ -48,10 +48,10 @@ mod chosen {
 #[cfg(loom)]
 mod chosen {
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::MutexGuard;
-    pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     #[cfg(test)]
     pub(crate) use loom::model;
+    pub(crate) use loom::sync::MutexGuard;
+    pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     #[cfg(test)]
     pub(crate) use loom::thread as model_thread;
 
@@ -79,6 +79,9 @@ mod chosen {
 }
 
 pub(crate) use chosen::*;
+
+/// Are the atomics loom's? For the few sizes that a model must keep small.
+pub(crate) const UNDER_LOOM: bool = cfg!(loom);
 
 /// Declares a thread-local that needs no destructor. loom's threads share one real thread, so it has its own.
 #[cfg(not(loom))]

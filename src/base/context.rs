@@ -177,7 +177,7 @@ pub(crate) fn exhaust_budget() {
     CONTEXT.with(|context| context.budget.set(0));
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

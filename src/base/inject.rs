@@ -1,7 +1,7 @@
 //! The inbox: any thread pushes, the owner (or a thief) takes the whole load at once.
 //!
-//! A mutex around a vector, and beside it the length, so that a worker with nothing to fetch pays one plain
-//! load. Taking swaps the vector against an empty one that the taker brings along: the lock is held for three
+//! A mutex around a deque, and beside it the length, so that a worker with nothing to fetch pays one plain
+//! load. Taking swaps the deque against an empty one that the taker brings along: the lock is held for three
 //! moves however long the queue is, and in the calm case nobody allocates.
 //!
 //! - **Q1** An entry that was pushed is in exactly one `take`.
@@ -14,6 +14,7 @@
 //! is queued at most once; a burst's buffer is given back.
 
 use super::atomic::{AtomicUsize, Mutex, Ordering};
+use std::collections::VecDeque;
 use std::mem;
 
 /// A buffer longer than this is not kept once it is empty: 1,024 entries are 8 KiB.
@@ -30,13 +31,13 @@ pub(crate) struct Inject<T> {
 
 #[derive(Debug)]
 struct Queue<T> {
-    entries: Vec<T>,
+    entries: VecDeque<T>,
     closed: bool,
 }
 
 impl<T> Inject<T> {
     pub(crate) fn new() -> Self {
-        Self { queue: Mutex::new(Queue { entries: Vec::new(), closed: false }), len: AtomicUsize::new(0) }
+        Self { queue: Mutex::new(Queue { entries: VecDeque::new(), closed: false }), len: AtomicUsize::new(0) }
     }
 
     /// Puts one entry at the end; gives it back if the inbox is closed.
@@ -45,7 +46,7 @@ impl<T> Inject<T> {
         if queue.closed {
             return Err(entry);
         }
-        queue.entries.push(entry);
+        queue.entries.push_back(entry);
         self.publish_len(&queue);
         Ok(())
     }
@@ -72,7 +73,7 @@ impl<T> Inject<T> {
     }
 
     /// Takes everything, oldest first, leaving `buffer` (which must be empty) in its place.
-    pub(crate) fn take_all(&self, buffer: &mut Vec<T>) {
+    pub(crate) fn take_all(&self, buffer: &mut VecDeque<T>) {
         debug_assert!(buffer.is_empty(), "entries in the buffer would be pushed back");
         let mut queue = self.queue.lock();
         mem::swap(&mut queue.entries, buffer);
@@ -80,12 +81,12 @@ impl<T> Inject<T> {
     }
 
     /// Takes up to `max` of the oldest entries into `buffer`, for a taker that shares with others.
-    pub(crate) fn take_some(&self, max: usize, buffer: &mut Vec<T>) {
+    pub(crate) fn take_some(&self, max: usize, buffer: &mut VecDeque<T>) {
         let mut queue = self.queue.lock();
         let n = max.min(queue.entries.len());
         buffer.extend(queue.entries.drain(..n));
         if queue.entries.is_empty() && queue.entries.capacity() > KEPT_CAPACITY {
-            queue.entries = Vec::new();
+            queue.entries = VecDeque::new();
         }
         self.publish_len(&queue);
     }
@@ -104,10 +105,10 @@ impl<T> Inject<T> {
 }
 
 /// Gives a burst's buffer back: call it with the emptied vector before handing it to `take_all` again.
-pub(crate) fn trim<T>(buffer: &mut Vec<T>) {
+pub(crate) fn trim<T>(buffer: &mut VecDeque<T>) {
     debug_assert!(buffer.is_empty());
     if buffer.capacity() > KEPT_CAPACITY {
-        *buffer = Vec::new();
+        *buffer = VecDeque::new();
     }
 }
 
@@ -126,11 +127,11 @@ mod tests {
                 model_thread::spawn(move || inbox.push(n).err())
             };
             let (one, two) = (pusher(1), pusher(2));
-            let mut taken = Vec::new();
+            let mut taken = VecDeque::new();
             inbox.take_all(&mut taken);
             let closed = inbox.close_if_empty();
             let returned = [one.join().expect("no panic"), two.join().expect("no panic")];
-            let mut rest = Vec::new();
+            let mut rest = VecDeque::new();
             inbox.take_all(&mut rest);
             assert!(rest.is_empty() || !closed, "Q2: nothing arrives behind a close");
             let mut all: Vec<u32> = taken.into_iter().chain(rest).chain(returned.into_iter().flatten()).collect();

@@ -70,6 +70,12 @@ impl Parker {
         self.0.swap(NOTIFIED, Ordering::AcqRel).checked_sub(ASLEEP)
     }
 
+    /// A hint: is there a notification that nobody has taken yet?
+    pub(crate) fn is_notified(&self) -> bool {
+        // ORDER: Relaxed, a hint.
+        self.0.load(Ordering::Relaxed) == NOTIFIED
+    }
+
     /// A hint: is the sleeper asleep?
     pub(crate) fn is_asleep(&self) -> bool {
         // ORDER: Relaxed, a hint.
@@ -108,7 +114,7 @@ mod tests {
                 })
                 .collect();
             // The owner: sleeps if the protocol lets it. If it does, either nothing was pushed yet, or a call comes.
-            let mut taken = Vec::new();
+            let mut taken = std::collections::VecDeque::new();
             let slept = shared.parker.prepare(7);
             pushers.into_iter().for_each(|pusher| pusher.join().expect("no panic"));
             let calls = shared.calls.load(Ordering::Acquire);

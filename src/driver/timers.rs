@@ -3,8 +3,8 @@
 //! The lock is uncontended in the calm case: the owner adds, fires and removes its own timers. A parked owner does not
 //! hold it, so that other threads can add timers meanwhile; D3 says how they make sure that it wakes for them.
 
-use super::wheel::{TimerKey, Wakes, Wheel};
 use super::Driver;
+use super::wheel::{TimerKey, Wakes, Wheel};
 use crate::base::atomic::{AtomicU64, Mutex, Ordering};
 use crate::base::wakers::Wakers;
 use std::fmt;

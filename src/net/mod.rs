@@ -1,6 +1,6 @@
 //! Sockets.
 //!
-//! A socket is std's, made non-blocking, beside a [source](crate::driver::source) that knows when to try again.
+//! A socket is std's, made non-blocking, beside a source (`driver::source`) that knows when to try again.
 //! An operation tries the system call at once; only when the kernel says "not now" does the task wait, and the
 //! worker that polls it wakes it when there is news. All operations take `&self`, so a socket can be read and
 //! written by two tasks without splitting it; several tasks may even wait for the same direction, and are woken

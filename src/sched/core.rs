@@ -41,6 +41,9 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     /// Which worker this is the private half of.
     pub(crate) index: usize,
+    worker: Arc<Worker>,
+    /// In a simulation choices are drawn and events recorded.
+    is_simulated: bool,
     queue: RunQueue,
     /// Every live task that calls this worker home.
     pub(crate) owned: Owned,
@@ -62,13 +65,15 @@ pub(crate) struct Core {
     pub(super) ran: Cell<u32>,
     /// Woken to help, and nothing found yet.
     pub(super) searching: Cell<bool>,
+    /// Has taken work from a sibling since it last fell asleep: there may be more.
+    pub(super) has_helped: Cell<bool>,
     /// The siblings' poll counts at the last guard round.
     seen_polls: RefCell<Vec<u64>>,
     /// A buffer for the driver.
     pub(super) woken: RefCell<Wakers>,
     /// Buffers for taking inboxes.
-    taken: RefCell<Vec<Queued>>,
-    dead: RefCell<Vec<Dead>>,
+    taken: RefCell<VecDeque<Queued>>,
+    dead: RefCell<VecDeque<Dead>>,
     /// Says whether the turn has lasted too long.
     slice: TimeSlice,
 }
@@ -83,7 +88,7 @@ enum RunQueue {
 
 impl Core {
     pub(super) fn new(shared: Arc<Shared>, index: usize, owner: Option<Owner>) -> Self {
-        let worker = &shared.workers[index];
+        let worker = shared.workers[index].clone();
         let driver = worker.driver.clone();
         let slice = TimeSlice(Box::new(move || {
             !driver.is_simulated() && driver.now_ns().saturating_sub(driver.coarse_ns()) > SLICE_NS
@@ -91,7 +96,9 @@ impl Core {
         Self {
             index,
             queue: owner.map_or_else(|| RunQueue::Own(RefCell::new(VecDeque::new())), RunQueue::Stealable),
-            owned: Owned::new(worker),
+            owned: Owned::new(&*worker),
+            worker,
+            is_simulated: shared.config.flavour == Flavour::Simulated,
             pool: CellPool::new(),
             cells: Share::new(),
             rng: Rng::new(shared.config.seed ^ index as u64),
@@ -101,10 +108,11 @@ impl Core {
             batch: Cell::new(POLLS_PER_LOOK),
             ran: Cell::new(0),
             searching: Cell::new(false),
+            has_helped: Cell::new(false),
             seen_polls: RefCell::new(vec![0; shared.workers.len()]),
             woken: RefCell::new(Wakers::new()),
-            taken: RefCell::new(Vec::new()),
-            dead: RefCell::new(Vec::new()),
+            taken: RefCell::new(VecDeque::new()),
+            dead: RefCell::new(VecDeque::new()),
             slice,
             shared,
         }
@@ -112,7 +120,7 @@ impl Core {
 
     #[inline]
     pub(crate) fn worker(&self) -> &Worker {
-        &self.shared.workers[self.index]
+        &self.worker
     }
 
     /// Makes this the thread's core for the time of `body`.
@@ -158,7 +166,7 @@ impl Core {
         if !birth.daemon {
             grow(&self.worker().spawned);
         }
-        self.worker().driver.record(Event::Spawn, id);
+        self.record(Event::Spawn, id);
     }
 
     /// A task was woken by this thread. If the running task did it, the woken one goes first, for what it was woken by is
@@ -202,23 +210,22 @@ impl Core {
     /// The next task to run.
     #[inline]
     pub(super) fn next_task(&self) -> Option<Queued> {
-        let tick = self.ticks.get().wrapping_add(1);
-        self.ticks.set(tick);
         let owner = match &self.queue {
             RunQueue::Own(queue) => return self.next_own(&mut queue.borrow_mut()),
             RunQueue::Stealable(owner) => owner,
         };
-        if tick % POLLS_PER_LOOK == 0 {
+        let tick = self.ticks.get().wrapping_add(1);
+        self.ticks.set(tick);
+        if tick.is_multiple_of(POLLS_PER_LOOK) {
             // The injector must not starve behind a ring that never empties.
             if let Some(task) = self.take_injected(1) {
                 return Some(task);
             }
         }
-        if self.next_streak.get() < NEXT_STREAK_MAX {
-            if let Some(task) = owner.pop_next() {
-                self.next_streak.set(self.next_streak.get() + 1);
-                return Some(task);
-            }
+        let jumps = self.next_streak.get() < NEXT_STREAK_MAX;
+        if let Some(task) = jumps.then(|| owner.pop_next()).flatten() {
+            self.next_streak.set(self.next_streak.get() + 1);
+            return Some(task);
         }
         self.next_streak.set(0);
         owner.pop().or_else(|| owner.pop_next()).or_else(|| self.take_injected(INJECTOR_BATCH))
@@ -226,11 +233,11 @@ impl Core {
 
     #[inline]
     fn next_own(&self, queue: &mut VecDeque<Queued>) -> Option<Queued> {
-        if self.shared.config.flavour != Flavour::Simulated {
+        if !self.is_simulated {
             return queue.pop_front();
         }
         // In a simulation any ready task may be next; 0 is the calm choice, first in, first out.
-        let chosen = self.worker().driver.choose("next task", queue.len());
+        let chosen = self.choose("next task", queue.len());
         queue.remove(chosen)
     }
 
@@ -261,7 +268,9 @@ impl Core {
         match &self.queue {
             RunQueue::Own(queue) => !queue.borrow().is_empty(),
             RunQueue::Stealable(owner) => {
-                owner.len() > 0 || self.worker().stealable.as_ref().is_some_and(|s| s.has_next()) || !self.shared.injector.is_empty()
+                owner.len() > 0
+                    || self.worker().stealable.as_ref().is_some_and(|s| s.has_next())
+                    || !self.shared.injector.is_empty()
             }
         }
     }
@@ -275,7 +284,7 @@ impl Core {
             // Spawned from outside: this worker is the first to see it, so it lives here from now on.
             self.owned.link(&task);
         }
-        worker.driver.record(Event::Poll, header.id);
+        self.record(Event::Poll, header.id);
         worker.publish_poll(header.id, header.spawned_at);
         match task.run() {
             Ran::Idle => {}
@@ -291,7 +300,7 @@ impl Core {
         if !header.flags.get().daemon {
             grow(&self.worker().finished);
         }
-        self.worker().driver.record(Event::Finish, header.id);
+        self.record(Event::Finish, header.id);
         if self.owned.holds(header) {
             self.owned.unlink(&task);
             task.complete();
@@ -306,7 +315,7 @@ impl Core {
         let dead = task.complete_away();
         home.dead.push(dead).expect("a worker with registered tasks keeps its doors open (S3)");
         // A sleeping home is not woken for one burial, but neither may the dead pile up (a prime, to fall out of step).
-        if home.dead.len() % 1_021 == 0 || self.shared.is_stopping() {
+        if home.dead.len().is_multiple_of(1_021) || self.shared.is_stopping() {
             home.driver.notify();
         }
     }
@@ -348,6 +357,7 @@ impl Core {
         let found = stolen.or_else(|| self.take_injected(INJECTOR_BATCH));
         let any = found.is_some();
         if let Some(task) = found {
+            self.has_helped.set(true);
             if self.searching.take() {
                 self.shared.idle.found_work();
             }
@@ -411,13 +421,21 @@ impl Core {
     /// One of `0..n`, by the driver's choice.
     #[inline]
     pub(super) fn choose(&self, key: &'static str, n: usize) -> usize {
-        self.worker().driver.choose(key, n)
+        if self.is_simulated { self.worker.driver.choose(key, n) } else { 0 }
+    }
+
+    /// Folds an event into the simulation's hash.
+    #[inline]
+    fn record(&self, event: Event, number: u64) {
+        if self.is_simulated {
+            self.worker.driver.record(event, number);
+        }
     }
 
     /// A task of the thread's own is about to be polled.
     #[inline]
     pub(super) fn note_local_poll(&self, task: &Header) {
-        self.worker().driver.record(Event::Poll, task.id);
+        self.record(Event::Poll, task.id);
         self.worker().publish_poll(task.id, task.spawned_at);
     }
 

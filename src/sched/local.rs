@@ -45,7 +45,7 @@ pub(crate) struct Local {
     /// Cells born less cells freed on this thread.
     cells: Share,
     /// A buffer for taking the inbox.
-    taken: RefCell<Vec<Queued>>,
+    taken: RefCell<VecDeque<Queued>>,
     /// `close` was called: whoever spawns now gets a cancelled task.
     closed: Cell<bool>,
 }
@@ -79,7 +79,7 @@ impl Local {
             home,
             queue: RefCell::new(VecDeque::new()),
             cells: Share::new(),
-            taken: RefCell::new(Vec::new()),
+            taken: RefCell::new(VecDeque::new()),
             closed: Cell::new(false),
         }
     }

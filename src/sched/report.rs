@@ -26,7 +26,7 @@ impl<'a> UnhandledPanic<'a> {
     /// The task that panicked.
     #[must_use]
     pub fn id(&self) -> Id {
-        Id::from_u64(self.task.id).expect("ids start at 1")
+        self.task.public_id()
     }
 
     /// Its name, if it has one.
@@ -84,10 +84,9 @@ impl TaskInfo {
     fn of(header: &Header, now_ms: u32) -> Self {
         // The header's clock counts units of 2^20 ns.
         let age = Duration::from_nanos(u64::from(now_ms.wrapping_sub(header.born_ms)) << 20);
-        let waiting_for =
-            if header.has_started() { wait::of(header).to_string() } else { "its first poll".to_owned() };
+        let waiting_for = if header.has_started() { wait::of(header).to_string() } else { "its first poll".to_owned() };
         Self {
-            id: Id::from_u64(header.id).expect("ids start at 1"),
+            id: header.public_id(),
             name: header.name.as_ref().map(|name| name.to_string()),
             spawned_at: Some(header.spawned_at),
             waiting_for,
@@ -119,7 +118,7 @@ impl TaskInfo {
         &self.waiting_for
     }
 
-    /// How long ago it was spawned, to about a millisecond (it wraps after 49 days). `None` for a task that is stuck in a
+    /// How long ago it was spawned, to about a millisecond (it wraps after 52 days). `None` for a task that is stuck in a
     /// poll: another thread cannot read its birth.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
@@ -228,7 +227,7 @@ impl Report {
         let mut report = self.locked.lock().clone();
         report.complete = complete;
         if !complete {
-            report.stuck = shared.workers.iter().filter_map(stuck_in).collect();
+            report.stuck = shared.workers.iter().filter_map(|worker| stuck_in(worker)).collect();
         }
         report
     }

@@ -46,7 +46,8 @@ pub(crate) struct Config {
 /// One runtime.
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) workers: Box<[Worker]>,
+    /// Each in an allocation of its own, so that a core reaches its half in one step.
+    pub(crate) workers: Box<[Arc<Worker>]>,
     /// What did not fit into a ring; any worker takes from it.
     pub(crate) injector: Inject<Queued>,
     pub(crate) idle: Idle,
@@ -93,11 +94,12 @@ pub(crate) struct Worker {
 impl Shared {
     /// A runtime and its cores, which rest.
     pub(crate) fn new(config: Config, drivers: Vec<Arc<Driver>>) -> Arc<Self> {
-        let (workers, owners): (Vec<_>, Vec<_>) = drivers.into_iter().map(|driver| Worker::new(&config, driver)).unzip();
+        let (workers, owners): (Vec<_>, Vec<_>) =
+            drivers.into_iter().map(|driver| Worker::new(&config, driver)).unzip();
         let count = workers.len();
         let shared = Arc::new(Self {
             config,
-            workers: workers.into(),
+            workers: workers.into_iter().map(Arc::new).collect(),
             injector: Inject::new(),
             idle: Idle::new(count),
             resting: Resting::new(count),
@@ -151,8 +153,8 @@ impl Shared {
 
     /// The worker whose address a task's header names.
     pub(crate) fn worker_at(&self, home: *const ()) -> &Worker {
-        let offset = home.addr() - self.workers.as_ptr().addr();
-        &self.workers[offset / size_of::<Worker>()]
+        let named = |worker: &&Arc<Worker>| ptr::eq(Arc::as_ptr(worker).cast(), home);
+        self.workers.iter().find(named).expect("a task of this runtime calls one of its workers home")
     }
 
     /// Spawns from a thread that holds no core of this runtime: into the inbox of a worker, in turn.
@@ -168,7 +170,7 @@ impl Shared {
             // ORDER: Release, pairs with the Acquire in `is_quiet`; counted before the task can finish.
             self.spawned_outside.fetch_add(1, Ordering::Release);
         }
-        let (task, handle) = spawn_cell(future, worker, birth);
+        let (task, handle) = spawn_cell(future, &**worker, birth);
         worker.push_from_outside(task);
         handle
     }
@@ -263,7 +265,8 @@ impl Worker {
     pub(crate) fn shared(&self) -> &Shared {
         // ORDER: Relaxed, it was set before any thread saw the worker.
         let shared = self.shared.load(Ordering::Relaxed);
-        // SAFETY: a worker lives inside its `Shared`, so whoever has the one has the other.
+        // SAFETY: workers are reached through their `Shared`, through its cores, and from its cells (T7), each of which
+        // keeps it alive.
         unsafe { &*shared }
     }
 
@@ -316,7 +319,7 @@ pub(crate) fn reject(task: Queued) {
     }
 }
 
-// SAFETY: a worker lives inside its `Shared`, of which one strong count is held until the census is zero: every core is
+// SAFETY: a worker is owned by its `Shared`, of which one strong count is held until the census is zero: every core is
 // gone and every cell born was freed.
 unsafe impl Schedule for Worker {
     #[inline]

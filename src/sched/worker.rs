@@ -7,7 +7,11 @@ use super::local::{LOCAL, Local};
 use super::shared::{RUNTIME, Shared};
 use crate::driver::{DRIVER, Nap, Turned};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
+
+/// How often a helper that found nothing gives its processor away and looks again.
+const LOOKS_BEFORE_SLEEP: u32 = 16;
 
 /// Why a thread has left the loop, still holding its core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub(crate) fn work(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> b
                 core.look(); // sockets and timers, in passing
                 continue;
             }
-            if core.steal() {
+            if core.steal() || core.search_on() {
                 continue;
             }
             let lends = staff && local.is_empty();
@@ -66,7 +70,9 @@ pub(crate) fn run_thread(shared: &Arc<Shared>) {
                         core.close_local(&local);
                         end(core);
                     }
-                    Leave::Done | Leave::Stalled => unreachable!("a thread of the runtime's own works until told to stop"),
+                    Leave::Done | Leave::Stalled => {
+                        unreachable!("a thread of the runtime's own works until told to stop")
+                    }
                 }
             }
         });
@@ -102,22 +108,24 @@ pub(crate) fn work_alone(local: &Local, done: &dyn Fn() -> bool) {
 }
 
 impl Core {
-    /// Runs tasks, the thread's own and the core's in turn, until the batch is full or nothing is left.
+    /// Runs a batch of the thread's own tasks, then a batch of the core's.
+    ///
+    /// INSTEAD OF taking them in turn: then a main future that joins ten thousand tasks one by one is woken by each of them
+    /// (106 ns a task spawned and joined); behind a batch it finds most of them done (before and after in the log).
     fn run_batch(&self, local: &Local, done: &dyn Fn() -> bool) {
         let batch = self.batch.get();
         let mut ran = 0;
-        while ran < batch {
-            let ran_local = local.run_one();
-            if ran_local && done() {
+        while ran < batch && local.run_one() {
+            ran += 1;
+            if done() {
                 break;
             }
-            let next = self.next_task();
-            let ran_here = next.is_some();
-            next.into_iter().for_each(|task| self.run(task));
-            if !ran_local && !ran_here {
-                break;
-            }
-            ran += u32::from(ran_local) + u32::from(ran_here);
+        }
+        let ran_local = ran;
+        while ran - ran_local < batch {
+            let Some(task) = self.next_task() else { break };
+            self.run(task);
+            ran += 1;
         }
         self.worker().publish_rest();
         self.ran.set(ran);
@@ -132,6 +140,21 @@ impl Core {
         debug_assert!(turned == Turned::Fine, "a look cannot stall");
         self.adapt_batch(self.ran.get(), driver.coarse_ns().saturating_sub(before));
         driver.deliver(&mut woken);
+    }
+
+    /// A helper that came too late, or has run what it took, goes on looking for a moment, giving its processor away between two
+    /// looks. While it does, nobody makes a system call to wake it: on one processor it lets the busy worker fill its queue
+    /// instead of fetching tasks one by one, and on two it is at hand for the next.
+    fn search_on(&self) -> bool {
+        if !self.searching.get() {
+            let looks = self.has_helped.take() && self.shared.idle.begin_search();
+            self.searching.set(looks);
+        }
+        self.searching.get()
+            && (0..LOOKS_BEFORE_SLEEP).any(|_| {
+                thread::yield_now();
+                self.worker().driver.parker.is_notified() || self.steal()
+            })
     }
 
     /// Sleeps until something happens. Two parkers are prepared, the thread's and the driver's, since a wake-up may come

@@ -19,7 +19,10 @@ struct Inner {
 enum Kind {
     /// In a mutex only so that the error is `Sync`, as every error should be; a payload is `Send` alone.
     Panicked(Mutex<Box<dyn Any + Send>>),
-    Cancelled { cause: CancelCause, started: bool },
+    Cancelled {
+        cause: CancelCause,
+        started: bool,
+    },
 }
 
 /// Who cancelled a task.

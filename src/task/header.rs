@@ -4,9 +4,10 @@
 //! Designed once for all that comes later. The first line is what running and waking touch; the second is what
 //! people ask about: who are you, where do you come from, what do you wait for.
 
+use super::Id;
 use super::cell::VTable;
 use super::state::State;
-use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
+use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UNDER_LOOM, UnsafeCell};
 use crate::base::context::Slot;
 use std::cell::Cell;
 use std::panic::Location;
@@ -17,7 +18,7 @@ use std::task::Waker;
 // SAFETY: index 0 is declared here and nowhere else.
 pub(crate) static CURRENT: Slot<Header> = unsafe { Slot::new(0) };
 
-/// What every task carries.
+/// What every task carries. The first 64 bytes are all that spawning, running and ending touch; people ask about the rest.
 #[repr(C)]
 pub(crate) struct Header {
     /// The one word; see `state`.
@@ -29,15 +30,22 @@ pub(crate) struct Header {
     pub(super) home: AtomicPtr<()>,
     /// The registry's links; touched by the holder of the home's registry alone.
     pub(crate) links: Links,
-    /// Who joins; T5 says who may touch it.
-    pub(super) join_waker: UnsafeCell<Option<Waker>>,
     /// Unique within the runtime, never reused, never 0.
     pub(crate) id: u64,
-
     /// Where the user's code called spawn.
     pub(crate) spawned_at: &'static Location<'static>,
+    /// How often it was polled. Counts wrap; they are for people.
+    pub(crate) polls: AtomicU32,
+    /// Daemon, linked.
+    pub(crate) flags: Cell<Flags>,
+
+    /// The worker's coarse clock at spawn, in units of 2^20 ns since the runtime began; wraps after 52 days.
+    pub(crate) born_ms: u32,
+    /// How often a wake put it into a queue.
+    pub(crate) wakes: AtomicU32,
+    /// The joiner's waker; T5 says who may touch it.
+    pub(super) join_waker: UnsafeCell<Option<Waker>>,
     /// Given by the builder. Doubly boxed because hardly any task has one, and a thin pointer is eight bytes less.
-    #[allow(clippy::box_collection, reason = "a thin pointer: the header has room for eight bytes")]
     pub(crate) name: Option<Box<Box<str>>>,
     /// The task that spawned this one, or 0.
     pub(crate) parent: u64,
@@ -47,14 +55,6 @@ pub(crate) struct Header {
     pub(super) wait_for: AtomicU64,
     /// The task whose poll woke this one last, or 0.
     pub(crate) woken_by: AtomicU64,
-    /// How often it was polled. Counts wrap; they are for people.
-    pub(crate) polls: AtomicU32,
-    /// How often a wake put it into a queue.
-    pub(crate) wakes: AtomicU32,
-    /// The worker's coarse clock at spawn, in milliseconds since the runtime began; wraps after 49 days.
-    pub(crate) born_ms: u32,
-    /// Daemon, linked.
-    pub(crate) flags: Cell<Flags>,
 }
 
 /// Two facts in one byte. Plain memory: written by the holder of QUEUED or RUNNING alone.
@@ -86,8 +86,9 @@ unsafe impl Sync for Header {}
 // SAFETY: as above; nothing in a header belongs to a thread.
 unsafe impl Send for Header {}
 
-#[cfg(all(not(loom), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<Header>() == 128, "two cache lines: a million idle tasks pay for every byte");
+#[cfg(target_pointer_width = "64")]
+const _: () =
+    assert!(UNDER_LOOM || size_of::<Header>() == 128, "two cache lines: a million idle tasks pay for every byte");
 
 impl Header {
     /// One poll begins.
@@ -115,7 +116,13 @@ impl Header {
         self.woken_by.store(current_id(), Ordering::Relaxed);
     }
 
+    /// The number as users see it.
+    pub(crate) fn public_id(&self) -> Id {
+        Id::from_u64(self.id).expect("ids start at 1")
+    }
+
     /// Has it ever been polled?
+    #[inline]
     pub(crate) fn has_started(&self) -> bool {
         // ORDER: Relaxed, asked by the holder of RUNNING, the counter's one writer, or for a human's eyes.
         self.polls.load(Ordering::Relaxed) > 0

@@ -107,7 +107,7 @@ impl<T> JoinHandle<T> {
     /// If the output was taken already.
     #[must_use]
     pub fn id(&self) -> Id {
-        id_of(self.task())
+        self.task().header().public_id()
     }
 
     /// The task's name, if [`Builder::name`](super::Builder::name) gave it one.
@@ -127,7 +127,8 @@ impl<T> JoinHandle<T> {
             Joining::SlotSet => {
                 // SAFETY: by T5 nobody writes the slot while JOIN_WAKER is on; the completer only takes from it after
                 // DONE, and then `withdraw` below fails. The comparison follows no pointer of the waker.
-                let same = header.join_waker.with(|slot| unsafe { (*slot).as_ref() }.is_some_and(|w| w.will_wake(waker)));
+                let same =
+                    header.join_waker.with(|slot| unsafe { (*slot).as_ref() }.is_some_and(|w| w.will_wake(waker)));
                 if same {
                     return true;
                 }
@@ -211,12 +212,8 @@ impl AbortHandle {
     /// As [`JoinHandle::id`].
     #[must_use]
     pub fn id(&self) -> Id {
-        id_of(&self.0)
+        self.0.header().public_id()
     }
-}
-
-fn id_of(task: &TaskRef) -> Id {
-    Id::from_u64(task.header().id).expect("ids start at 1")
 }
 
 fn describe(task: &TaskRef, f: &mut fmt::Formatter<'_>, kind: &str) -> fmt::Result {

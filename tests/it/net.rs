@@ -1,6 +1,8 @@
 //! Sockets over the loopback, through the public interface. No test here waits for time to pass or judges by it, but
 //! for the one bound from below that accepting without descriptors must keep.
 
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test looks at the clock and may panic")]
+
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
@@ -68,15 +70,15 @@ async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     let (mut a, mut b) = (pin!(a), pin!(b));
     let (mut a_done, mut b_done) = (None, None);
     poll_fn(|cx| {
-        if a_done.is_none() {
-            if let Poll::Ready(output) = a.as_mut().poll(cx) {
-                a_done = Some(output);
-            }
+        if a_done.is_none()
+            && let Poll::Ready(output) = a.as_mut().poll(cx)
+        {
+            a_done = Some(output);
         }
-        if b_done.is_none() {
-            if let Poll::Ready(output) = b.as_mut().poll(cx) {
-                b_done = Some(output);
-            }
+        if b_done.is_none()
+            && let Poll::Ready(output) = b.as_mut().poll(cx)
+        {
+            b_done = Some(output);
         }
         if a_done.is_some() && b_done.is_some() { Poll::Ready(()) } else { Poll::Pending }
     })
@@ -125,7 +127,8 @@ fn rct_01_every_byte_arrives_whatever_the_size_of_the_reads_and_the_pauses_betwe
                 }
                 received.extend_from_slice(&buf[..count]);
                 reads += 1;
-                if reads % 5 == 0 {
+                if reads == 5 {
+                    reads = 0;
                     yield_now().await;
                 }
             }
@@ -210,7 +213,7 @@ fn rct_05_readable_that_loses_a_hundred_thousand_times_leaves_no_waiter() {
 /// A budget that is used up looks like a future that is not ready; this gives it time to be renewed.
 async fn yield_now_sometimes() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
-    if CALLS.fetch_add(1, Ordering::Relaxed) % 64 == 0 {
+    if CALLS.fetch_add(1, Ordering::Relaxed).is_multiple_of(64) {
         yield_now().await;
     }
 }
@@ -508,11 +511,11 @@ fn net_09_halves_work_in_two_tasks_and_close_the_socket_once_in_every_order() {
         let a = error.0.reunite(a_write).unwrap();
         let b = error.1.reunite(b_read).unwrap();
         assert_eq!(once(_a_peer.read(&mut [0; 4])).await.map(Result::unwrap), None, "reunited, not shut down");
-        let (mut b_read, write) = b.into_split();
+        let (b_read, write) = b.into_split();
         write.forget();
         assert_eq!(once(_b_peer.read(&mut [0; 4])).await.map(Result::unwrap), None, "forgotten, not shut down");
         _b_peer.write_all(b"x").await.unwrap();
-        assert_eq!(OwnedReadHalf::read(&mut b_read, &mut [0; 4]).await.unwrap(), 1);
+        assert_eq!(b_read.read(&mut [0; 4]).await.unwrap(), 1);
         let mut a = a;
         let (read, write) = a.split();
         _a_peer.write_all(b"abc").await.unwrap();
@@ -648,18 +651,14 @@ fn net_18_options_are_read_back_as_they_were_set() {
         assert_eq!(listener.ttl().unwrap(), 9);
         assert!(listener.try_as_fd().is_some() && near.try_as_fd().is_some());
         assert!(listener.take_error().unwrap().is_none());
-        let socket = TcpSocket::from_std(TcpSocketInStd::new()).unwrap();
+        let socket = TcpSocket::from_std(unconnected()).unwrap();
         assert_eq!(socket.connect(address).await.unwrap().peer_addr().unwrap(), address);
     });
 }
 
 /// A socket made elsewhere, not connected, in the only dress that std has for it.
-struct TcpSocketInStd;
-
-impl TcpSocketInStd {
-    fn new() -> std::net::TcpStream {
-        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap().into()
-    }
+fn unconnected() -> std::net::TcpStream {
+    socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap().into()
 }
 
 #[test]

@@ -38,9 +38,13 @@ const BELOW_DOORS: &str = "base world task sync io driver sched runtime";
 const EVERYTHING: &str = "base world task sync io driver sched runtime time net fs thread process signal group \
                           macros sim inspect compat testing";
 
+/// Above a `pub use` that lets users find a name beside what it belongs to, although its code stands further up.
+/// It is a door sign, not an import: nothing in the lower module may use the name.
+const FACE_NOTE: &str = "FACE:";
+
 /// One finding for each path that names a module above, beside, or unknown.
 pub(crate) fn imports_point_down(tree: &Tree) -> Vec<String> {
-    tree.below("src/").filter(|file| file.path != "src/lib.rs").flat_map(|file| imports_of(file)).collect()
+    tree.below("src/").filter(|file| file.path != "src/lib.rs").flat_map(imports_of).collect()
 }
 
 fn imports_of(file: &Source) -> Vec<String> {
@@ -49,7 +53,8 @@ fn imports_of(file: &Source) -> Vec<String> {
         return vec![file.finding(1, "this module has no ring: give it one in tests/tidy/layers.rs and in src/lib.rs")];
     };
     let mut found = Vec::new();
-    for (index, token) in file.tokens.iter().enumerate().filter(|(_, token)| !token.test) {
+    let is_judged = |index: usize| !file.tokens[index].test && !is_face(file, index);
+    for (index, token) in file.tokens.iter().enumerate().filter(|(index, _)| is_judged(*index)) {
         for named in top_level_names(file, index, &modules) {
             if named != modules[0] && !allowed.split(' ').any(|name| name == named) {
                 let may = if allowed.is_empty() { "nothing of ours" } else { allowed };
@@ -62,6 +67,12 @@ fn imports_of(file: &Source) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether the path that begins here is a `pub use` with its note.
+fn is_face(file: &Source, index: usize) -> bool {
+    let is_export = index >= 2 && file.reads(index - 2, &["pub", "use"]);
+    is_export && file.notes(file.tokens[index].line..file.tokens[index].line + 1, FACE_NOTE)
 }
 
 /// `src/task/cell.rs` is `task::cell`; `src/task/mod.rs` and `src/task.rs` are `task`.
@@ -140,6 +151,9 @@ mod tests {
                 ("src/task/a.rs", "use crate::spawn;", 1),
                 ("src/task/a.rs", "use crate::*;", 1),
                 ("src/extra/a.rs", "", 1),
+                ("src/task/a.rs", "pub use crate::runtime::spawn;", 1),
+                ("src/task/a.rs", "// FACE: why.\npub(crate) use crate::runtime::spawn;", 1),
+                ("src/task/a.rs", "// FACE: why.\nuse crate::runtime::spawn;", 1),
             ],
         );
     }
@@ -154,6 +168,7 @@ mod tests {
                 ("src/base/a.rs", "#[cfg(test)] mod tests { use crate::task::X; use super::*; }", 0),
                 ("src/base/sys/a.rs", "use super::super::rng;", 0),
                 ("src/task/a.rs", "use crate::{base::{a, b}, task::c}; use super::super::base;", 0),
+                ("src/task/a.rs", "m! {\n  // FACE: why.\n  #[doc(inline)]\n  pub use crate::runtime::spawn;\n}", 0),
                 ("src/sched/a.rs", "use crate::driver::X; use crate::world::Y;", 0),
                 ("src/net/tcp/a.rs", "use crate::io::X; use crate::runtime::Y; use crate::net::Z;", 0),
                 ("src/sim/a.rs", "use crate::net::X; use crate::inspect::Y;", 0),

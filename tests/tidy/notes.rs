@@ -24,20 +24,28 @@ fn unexplained_unsafe(file: &Source) -> Vec<String> {
     for (index, token) in words {
         let next = next_word(file, index);
         let (note, what) = match file.text(next) {
-            // A type such as `unsafe fn(*const ())` does nothing by itself.
-            "fn" if file.text(next + 1) == "(" => continue,
+            // A type such as `unsafe fn(*const ())` does nothing by itself; a trait has explained its methods.
+            "fn" if file.text(next + 1) == "(" || is_in_trait_impl(file, index) => continue,
             "fn" | "trait" => ("# Safety", "give this a `# Safety` section: what must the caller hold to?"),
             "impl" => ("SAFETY:", "write `// SAFETY:` above this: what makes the claim true?"),
             _ => ("SAFETY:", "write `// SAFETY:` above this: which invariant permits it?"),
         };
         let first = file.statement(index).0;
-        // An implementation's methods are explained by their trait, so there a SAFETY line will do.
-        let explained = |note| file.notes(first..token.line + 1, note);
-        if !explained(note) && !(file.text(next) == "fn" && explained("SAFETY:")) {
+        if !file.notes(first..token.line + 1, note) {
             found.push(file.finding(token.line, what));
         }
     }
     found
+}
+
+/// Whether the block around a token is an `impl Trait for Type`.
+fn is_in_trait_impl(file: &Source, index: usize) -> bool {
+    let Some(open) = (0..index).rev().find(|&open| file.text(open) == "{" && file.closing(open) > index) else {
+        return false;
+    };
+    let header = (0..open).rev().take_while(|&at| !matches!(file.text(at), "{" | "}" | ";"));
+    let words: Vec<&str> = header.map(|at| file.text(at)).collect();
+    words.contains(&"impl") && words.contains(&"for")
 }
 
 /// Skips `async` and `extern "C"` between `unsafe` and what it qualifies.
@@ -104,6 +112,8 @@ mod tests {
                 (A, "unsafe impl Send for X {}", 1),
                 (A, "/// Docs.\npub unsafe fn f() {}", 1),
                 (A, "/// Docs.\nunsafe trait T {}", 1),
+                (A, "trait T {\n  unsafe fn f();\n}", 1),
+                (A, "impl X {\n  unsafe fn f() {}\n}", 1),
                 (A, "/// Docs.\nunsafe extern \"C\" fn f() {}", 1),
                 (A, "unsafe extern \"C\" { fn f(); }", 1),
                 ("tests/a.rs", "fn f() { unsafe { g() } }", 1),
@@ -122,7 +132,7 @@ mod tests {
                 (A, "fn f() {\n  let x = g(\n    // SAFETY: by I2.\n    unsafe { h() },\n  );\n}", 0),
                 (A, "// SAFETY: nothing in it is shared.\n#[cfg(unix)]\nunsafe impl Send for X {}", 0),
                 (A, "/// # Safety\n/// Hold the lock.\n#[inline]\npub unsafe fn f() {}", 0),
-                (A, "impl T for X {\n  // SAFETY: as the trait asks.\n  unsafe fn f() {}\n}", 0),
+                (A, "fn a() {}\nimpl<X> T for Y<X>\nwhere\n  X: Z,\n{\n  fn g() {}\n  unsafe fn f() {}\n}", 0),
                 (A, "struct V { call: unsafe fn(*const ()), other: unsafe extern \"C\" fn() }", 0),
                 (A, "#![allow(unsafe_code)] // unsafe { }\nconst S: &str = \"unsafe { }\";", 0),
             ],

@@ -152,7 +152,8 @@ impl Source {
             index = end;
         }
         for token in self.tokens.iter().filter(|token| !token.attribute) {
-            self.lines[token.line].plain = true;
+            let last = token.line + token.text.matches('\n').count();
+            self.lines[token.line..=last].iter_mut().for_each(|line| line.plain = true);
         }
         found
     }
@@ -244,13 +245,10 @@ impl Lexer {
         let end = (self.at + length).min(self.chars.len());
         let text = self.chars[self.at..end].iter().collect();
         self.tokens.push(Token { text, line: self.line, attribute: false, test: false });
-        self.lines[self.line].code = true;
         while self.at < end {
-            self.bump();
-            let inside = self.at < end;
             // A string may run over many lines, and each of them is a line of code.
-            self.lines[self.line].code |= inside;
-            self.lines[self.line].plain |= inside && length > 2;
+            self.lines[self.line].code = true;
+            self.bump();
         }
     }
 
@@ -375,6 +373,7 @@ mod tests {
         let count = source.lines.iter().filter(|line| code(line)).count();
         assert_eq!(count, 4, "b, both lines of the string, and e");
         assert_eq!(source.lines[3].comment, "// c");
+        assert!(source.lines[5].plain && !source.lines[6].plain, "a string is plain code, an attribute is not");
         assert!(source.lines[6..=9].iter().all(|line| line.test) && !source.lines[10].test);
     }
 

@@ -389,7 +389,43 @@ pub(crate) fn not_in_a_simulation() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    use std::task::Waker;
+
     use super::*;
+    use crate::driver::DRIVER;
+
+    /// One wait on that driver's worker, by a waiter of its own.
+    fn wait_on(driver: &Arc<Driver>, handle: &SourceHandle) {
+        DRIVER.scope(driver, || {
+            let mut waiter = handle.waiter(Purpose::here(WaitKind::Read));
+            let nothing = |_| Err::<(), _>(io::ErrorKind::WouldBlock.into());
+            assert!(waiter.poll(&mut Context::from_waker(Waker::noop()), nothing).is_pending());
+        });
+    }
+
+    #[test]
+    fn a_source_follows_its_task_after_eight_waits_in_a_row_and_not_before() {
+        let drivers = [(); 2].map(|()| Driver::real(16).expect("descriptors are to be had"));
+        let at = |n: usize| !drivers[n].reactor().expect("a real driver").is_empty();
+        let (near, mut far) = std::os::unix::net::UnixStream::pair().expect("descriptors are to be had");
+        let handle = SourceHandle::new(near.as_raw_fd(), Interest::READABLE);
+        wait_on(&drivers[0], &handle);
+        for _ in 0..5 {
+            (1..MOVES_AFTER).for_each(|_| wait_on(&drivers[1], &handle));
+            wait_on(&drivers[0], &handle); // back home: the count begins anew
+        }
+        assert!(at(0) && !at(1));
+        (0..MOVES_AFTER).for_each(|_| wait_on(&drivers[1], &handle));
+        assert!(!at(0) && at(1));
+        far.write_all(b"x").expect("the other end is open");
+        let mut woken = Wakers::new();
+        assert!(drivers[1].turn_for_owner(&mut woken));
+        assert!(handle.source.readiness.look().is_ready(Direction::Read), "the news comes from where it is now");
+        drop(handle);
+        assert!(!at(1));
+    }
 
     #[test]
     fn an_idle_source_takes_less_than_160_bytes() {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Every operation is a plain function that returns a named future and remembers its caller's line, which is what a
-//! dump of a waiting task shows. [`ops`] has the futures, and with them everything that happens between a call and
+//! dump of a waiting task shows. `ops` has the futures, and with them everything that happens between a call and
 //! the kernel: `stream.read(..)` makes a [`Read`], whose `poll` asks the source, which tries `TcpStream::recv`.
 
 mod connect;

@@ -1,0 +1,61 @@
+//! Cases that exist only on the real loop: threads, sockets, the clock, process limits, exit codes.
+//!
+//! ```text
+//!   main.rs ── list of cases ──> harness ──re-exec──> one child process a case, under a watchdog
+//!                                                       │
+//!                                     kit, probe, smoke ┘   what the cases have in common
+//! ```
+//!
+//! Each case runs in a process of its own, because it judges what belongs to a process (descriptors, threads, memory,
+//! processor time, limits) or because its failure would be a hang or a crash. Cases judge counts, order and exit codes.
+//! A time appears only as a bound that is at least ten times what is expected. What needs none of this is tested in
+//! `tests/it`, and speed by the benches.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "cases block threads on purpose, and look at a runtime from outside with std's clock, threads and sets"
+)]
+
+#[macro_use]
+mod harness;
+
+mod kit;
+mod probe;
+mod smoke;
+
+mod descriptors;
+mod exits;
+mod fairness;
+mod lending;
+mod limits;
+mod local;
+mod orders;
+mod sleeping;
+mod sockets;
+mod stealing;
+mod stopping;
+mod stuck;
+mod timers;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cases = [
+        fairness::CASES,
+        stealing::CASES,
+        stuck::CASES,
+        sleeping::CASES,
+        lending::CASES,
+        local::CASES,
+        descriptors::CASES,
+        sockets::CASES,
+        timers::CASES,
+        stopping::CASES,
+        orders::CASES,
+        exits::CASES,
+        limits::CASES,
+    ];
+    let scripts = [exits::SCRIPTS, limits::SCRIPTS, sleeping::SCRIPTS, timers::SCRIPTS];
+    harness::main(&cases.concat(), &scripts.concat())
+}
