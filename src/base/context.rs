@@ -38,6 +38,15 @@ super::atomic::context_thread_local! {
     };
 }
 
+/// The number of a slot.
+pub(crate) struct Index<const N: usize>;
+
+/// Says what the slot with this number lends. That an index has one type only is what makes [`Slot::with`] sound, and the
+/// compiler sees to it: a second claim of the same index would be a second implementation of this trait.
+pub(crate) trait Claim {
+    type Lent;
+}
+
 /// A typed place in the context.
 pub(crate) struct Slot<T> {
     index: usize,
@@ -45,13 +54,13 @@ pub(crate) struct Slot<T> {
 }
 
 impl<T> Slot<T> {
-    /// Declares the slot with this index.
-    ///
-    /// # Safety
-    /// No other slot in the crate may have the same index: the index is what ties the pointer to its type.
-    pub(crate) const unsafe fn new(index: usize) -> Self {
-        assert!(index < SLOTS, "raise SLOTS");
-        Self { index, lends: PhantomData }
+    /// The slot with this index, as its one claim says.
+    pub(crate) const fn of<const N: usize>() -> Self
+    where
+        Index<N>: Claim<Lent = T>,
+    {
+        assert!(N < SLOTS, "raise SLOTS");
+        Self { index: N, lends: PhantomData }
     }
 
     /// Lends `value` to everything that runs inside `body` on this thread, then puts back what was there.
@@ -66,7 +75,7 @@ impl<T> Slot<T> {
     pub(crate) fn with<R>(&self, body: impl FnOnce(Option<&T>) -> R) -> R {
         let lent = self.as_ptr();
         // SAFETY: by C1 the pointer is null or alive for longer than this call, since only an enclosing
-        // `scope` can take it away; its type is `T` because no other slot has this index (see `new`).
+        // `scope` can take it away; its type is `T` because the index is claimed for `T` alone (see `Claim`).
         body(unsafe { lent.as_ref() })
     }
 
@@ -181,8 +190,10 @@ pub(crate) fn exhaust_budget() {
 mod tests {
     use super::*;
 
-    // SAFETY: the test binary declares index 7 nowhere else.
-    static NUMBER: Slot<u32> = unsafe { Slot::new(7) };
+    impl Claim for Index<7> {
+        type Lent = u32;
+    }
+    static NUMBER: Slot<u32> = Slot::of::<7>();
 
     #[test]
     fn a_scope_puts_back_what_was_there_even_when_it_unwinds() {

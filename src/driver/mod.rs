@@ -30,7 +30,7 @@ pub(crate) mod wheel;
 mod timers;
 
 use crate::base::atomic::{AtomicU64, Ordering};
-use crate::base::context::Slot;
+use crate::base::context::{Claim, Index, Slot};
 use crate::base::wakers::Wakers;
 use crate::world::Event;
 use clock::Clock;
@@ -44,9 +44,11 @@ use timers::Timers;
 pub(crate) use wheel::TimerKey;
 
 /// The driver of the core that this thread holds, or of the runtime it has entered.
-#[allow(unsafe_code, reason = "declares a slot of the context")]
-// SAFETY: index 3 is declared here and nowhere else.
-pub(crate) static DRIVER: Slot<Arc<Driver>> = unsafe { Slot::new(3) };
+pub(crate) static DRIVER: Slot<Arc<Driver>> = Slot::of::<3>();
+
+impl Claim for Index<3> {
+    type Lent = Arc<Driver>;
+}
 
 /// Timers fired in one turn; the rest come in the next, after the tasks have had their turn (TIM-06).
 const TIMERS_PER_TURN: usize = 1_024;

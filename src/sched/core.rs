@@ -5,7 +5,7 @@ use super::owned::{Owned, Share};
 use super::queue::Owner;
 use super::shared::{Flavour, Shared, Worker, coarse_ms, reject};
 use crate::base::atomic::{AtomicU64, Ordering};
-use crate::base::context::Slot;
+use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::trim;
 use crate::base::rng::Rng;
 use crate::base::wakers::Wakers;
@@ -19,9 +19,11 @@ use std::ptr;
 use std::sync::Arc;
 
 /// The core that this thread holds.
-#[allow(unsafe_code, reason = "declares a slot of the context")]
-// SAFETY: index 5 is declared here and nowhere else.
-pub(crate) static CORE: Slot<Core> = unsafe { Slot::new(5) };
+pub(crate) static CORE: Slot<Core> = Slot::of::<5>();
+
+impl Claim for Index<5> {
+    type Lent = Core;
+}
 
 /// 61: prime, so it never falls in step with a batch of 64. So many polls, at most, between two looks at the outside.
 pub(super) const POLLS_PER_LOOK: u32 = 61;

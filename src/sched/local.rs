@@ -14,7 +14,7 @@ use super::core::{CORE, Core};
 use super::owned::{Census, Owned, Share};
 use super::shared::Shared;
 use crate::base::atomic::Mutex;
-use crate::base::context::Slot;
+use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::{Inject, trim};
 use crate::driver::parker::Parker;
 use crate::task::{Birth, Finished, Header, JoinHandle, Queued, Ran, Schedule, abort, spawn_cell_local};
@@ -30,8 +30,11 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 /// This thread's own part.
-// SAFETY: index 6 is declared here and nowhere else.
-pub(crate) static LOCAL: Slot<Local> = unsafe { Slot::new(6) };
+pub(crate) static LOCAL: Slot<Local> = Slot::of::<6>();
+
+impl Claim for Index<6> {
+    type Lent = Local;
+}
 
 /// The place where a thread without a core sleeps; the driver of core `i` is place `i + 1`.
 const ALONE: usize = 0;

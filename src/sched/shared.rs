@@ -9,7 +9,7 @@ use super::owned::Census;
 use super::queue::{Stealable, stealable};
 use super::report::{Report, UnhandledPanic};
 use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
-use crate::base::context::Slot;
+use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::Inject;
 use crate::driver::Driver;
 use crate::task::{Birth, Dead, Header, JoinHandle, Queued, Ran, Schedule, spawn_cell};
@@ -19,8 +19,11 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 /// The runtime that this thread works for or has entered.
-// SAFETY: index 4 is declared here and nowhere else.
-pub(crate) static RUNTIME: Slot<Arc<Shared>> = unsafe { Slot::new(4) };
+pub(crate) static RUNTIME: Slot<Arc<Shared>> = Slot::of::<4>();
+
+impl Claim for Index<4> {
+    type Lent = Arc<Shared>;
+}
 
 /// How a runtime's cores are driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

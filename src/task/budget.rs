@@ -7,7 +7,7 @@
 //! (Carl Lerche, "Reducing tail latencies with automatic cooperative task yielding", 2020). Two bounds hold: a count,
 //! and a time, since 128 operations of a megabyte each are not a short poll.
 
-use crate::base::context::{self, Slot};
+use crate::base::context::{self, Claim, Index, Slot};
 use std::task::{Context, Poll};
 
 /// Operations a poll may complete. 128 keeps a poll of cheap operations near 10 us.
@@ -19,9 +19,11 @@ const OPERATIONS_PER_LOOK: u32 = 32;
 pub(crate) struct TimeSlice(pub(crate) Box<dyn Fn() -> bool + Send>);
 
 /// The current core's time slice.
-#[allow(unsafe_code, reason = "declares a slot of the context")]
-// SAFETY: index 2 is declared here and nowhere else.
-pub(crate) static TIME_SLICE: Slot<TimeSlice> = unsafe { Slot::new(2) };
+pub(crate) static TIME_SLICE: Slot<TimeSlice> = Slot::of::<2>();
+
+impl Claim for Index<2> {
+    type Lent = TimeSlice;
+}
 
 /// The leaf that charged has to wait after all: it gets its unit back.
 #[inline]

@@ -8,15 +8,18 @@ use super::Id;
 use super::cell::VTable;
 use super::state::State;
 use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UNDER_LOOM, UnsafeCell};
-use crate::base::context::Slot;
+use crate::base::context::{Claim, Index, Slot};
 use std::cell::Cell;
 use std::panic::Location;
 use std::ptr;
 use std::task::Waker;
 
 /// The header of the task that this thread is polling or dropping.
-// SAFETY: index 0 is declared here and nowhere else.
-pub(crate) static CURRENT: Slot<Header> = unsafe { Slot::new(0) };
+pub(crate) static CURRENT: Slot<Header> = Slot::of::<0>();
+
+impl Claim for Index<0> {
+    type Lent = Header;
+}
 
 /// What every task carries. The first 64 bytes are all that spawning, running and ending touch; people ask about the rest.
 #[repr(C)]

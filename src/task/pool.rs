@@ -8,14 +8,17 @@
 //! - **P1** A block in list *c* was allocated with `layout(c)` and nobody points at it.
 //! - **P2** At most [`KEPT_BYTES`] stand in all lists together, so a burst's memory goes back to the allocator.
 
-use crate::base::context::Slot;
+use crate::base::context::{Claim, Index, Slot};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
 
 /// The current core's pool.
-// SAFETY: index 1 is declared here and nowhere else.
-pub(crate) static POOL: Slot<CellPool> = unsafe { Slot::new(1) };
+pub(crate) static POOL: Slot<CellPool> = Slot::of::<1>();
+
+impl Claim for Index<1> {
+    type Lent = CellPool;
+}
 
 /// Cells up to 1,016 bytes are pooled; above that the allocator's share of a spawn is small.
 const CLASSES: usize = 64;
