@@ -1,6 +1,6 @@
 //! Atomics, cells and locks, from std and `parking_lot` or from loom: the only file that asks which.
 //!
-//! Models are ordinary unit tests that call [`model`]. Under `--cfg loom` it explores every interleaving up
+//! Models are ordinary unit tests that call `model`. Under `--cfg loom` it explores every interleaving up
 //! to loom's preemption bound; otherwise it runs the same closure a few hundred times on real threads, so
 //! that a model is never dead code. What stands above `sched` needs a kernel and is left out under loom.
 
@@ -42,7 +42,14 @@ mod chosen {
 
     /// Threads for models.
     #[cfg(test)]
-    pub(crate) use std::thread as model_thread;
+    pub(crate) mod model_thread {
+        #[allow(clippy::disallowed_methods, reason = "a model's threads need no name, and nothing refuses them")]
+        pub(crate) fn spawn<T: Send + 'static>(
+            body: impl FnOnce() -> T + Send + 'static,
+        ) -> std::thread::JoinHandle<T> {
+            std::thread::spawn(body)
+        }
+    }
 }
 
 #[cfg(loom)]

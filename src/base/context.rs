@@ -9,6 +9,7 @@
 //! - **C2** Everything in here is `Cell`s of plain data without a destructor. The thread-local is therefore
 //!   never torn down, and a `Drop` that runs while the thread dies may still ask where it is (SHD-02).
 //! - **C3** A slot lends shared references only; what changes inside is the lent type's own affair.
+//! - **C4** What runs inside `with` on a slot that is used with `hold` is code of ours alone: the user's could drop the guard.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -25,8 +26,6 @@ struct Context {
     budget: Cell<u32>,
     /// The task being polled has woken itself; nobody else needs to hear of it.
     self_woken: Cell<bool>,
-    /// How many `Handle::enter` guards are alive on this thread; their order of dropping is checked by it.
-    entered: Cell<usize>,
 }
 
 super::atomic::context_thread_local! {
@@ -34,7 +33,6 @@ super::atomic::context_thread_local! {
         slots: [const { Cell::new(ptr::null()) }; SLOTS],
         budget: Cell::new(u32::MAX),
         self_woken: Cell::new(false),
-        entered: Cell::new(0),
     };
 }
 
@@ -89,9 +87,7 @@ impl<T> Slot<T> {
     /// is leaked, the value is leaked with it and the pointer stays good (MIS-11).
     pub(crate) fn hold(&'static self, value: T) -> Held<T> {
         let value = Box::into_raw(Box::new(value));
-        let previous = self.swap(value);
-        let depth = CONTEXT.with(|context| context.entered.replace(context.entered.get() + 1) + 1);
-        Held { index: self.index, value, previous, depth }
+        Held { index: self.index, value, previous: self.swap(value) }
     }
 
     #[inline]
@@ -118,24 +114,19 @@ pub(crate) struct Held<T> {
     index: usize,
     value: *mut T,
     previous: *const (),
-    /// How many were held when this one was made, itself included.
-    depth: usize,
 }
 
 impl<T> Drop for Held<T> {
-    #[track_caller]
     fn drop(&mut self) {
-        let innermost = CONTEXT.with(|context| context.entered.get() == self.depth);
-        if !innermost {
-            // Leaking the value keeps every pointer good; going on quietly would put the wrong one back (MIS-09).
+        let slot = |context: &Context| ptr::eq(context.slots[self.index].get(), self.value.cast());
+        if !CONTEXT.with(slot) {
+            // Something else was lent since and has not gone, a guard or a `scope` that will put our pointer back: the value
+            // is leaked, so that it stays good, and the slot is left to whoever has it (MIS-09).
             assert!(std::thread::panicking(), "enter guards are dropped in the reverse order of their making");
             return;
         }
-        CONTEXT.with(|context| {
-            context.entered.set(self.depth - 1);
-            context.slots[self.index].set(self.previous);
-        });
-        // SAFETY: `hold` made it from a box, and the slot no longer points there.
+        CONTEXT.with(|context| context.slots[self.index].set(self.previous));
+        // SAFETY: `hold` made it from a box, and neither the slot nor, by C4, anybody below us on the stack has it.
         drop(unsafe { Box::from_raw(self.value) });
     }
 }

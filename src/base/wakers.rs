@@ -4,7 +4,7 @@
 //! to us. So no lock of ours is ever held across one. [`Wakers`] is the bag in which a critical section puts
 //! what it wants woken, and `wake_all` is what its caller does next.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use super::quiet::quietly;
 use std::task::Waker;
 
 /// Wakers taken out of wait lists and not woken yet. Dropping the bag without waking would lose wake-ups, so
@@ -30,7 +30,7 @@ impl Wakers {
     pub(crate) fn wake_all(&mut self) {
         for waker in self.bag.drain(..) {
             // A panicking `wake` is the waker's own bug; TSK-16 asks that nobody else notices.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            quietly(|| waker.wake());
         }
     }
 }

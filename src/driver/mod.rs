@@ -165,11 +165,13 @@ impl Driver {
         }
     }
 
-    /// Wakes the owner if it sleeps; it will look for work (see `parker`). Any thread.
-    pub(crate) fn notify(&self) {
-        if self.parker.notify().is_some() {
+    /// Wakes the owner if it sleeps, and says whether it slept; it will look for work (see `parker`). Any thread.
+    pub(crate) fn notify(&self) -> bool {
+        let slept = self.parker.notify().is_some();
+        if slept {
             self.interrupt();
         }
+        slept
     }
 
     /// Ends the owner's sleep: the system call behind `notify`.

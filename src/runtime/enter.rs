@@ -42,9 +42,13 @@ fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'st
     let mut output = None;
     {
         let output = &mut output;
-        let main = pin!(async move { *output = Some(future.await) });
         let local = Local::new(shared.clone());
-        RUNTIME.scope(shared, || LOCAL.scope(&local, || Guest::new(shared, &local).host(main, until_quiet, at)));
+        let host = || {
+            // Pinned inside the scopes, so that what is dropped of it on unwinding still finds its runtime.
+            let main = pin!(async move { *output = Some(future.await) });
+            Guest::new(shared, &local).host(main, until_quiet, at);
+        };
+        RUNTIME.scope(shared, || LOCAL.scope(&local, host));
     }
     output.expect("the main task has ended without a panic, so its output is there")
 }
@@ -70,8 +74,8 @@ impl<'a> Guest<'a> {
         if core.is_some() {
             return core;
         }
-        let sleeper = self.shared.idle.any_sleeper()?;
-        self.shared.workers[sleeper].driver.notify();
+        let lender = self.shared.idle.pick_lender()?;
+        self.shared.workers[lender].driver.notify();
         (0..PATIENCE_MS).find_map(|_| {
             self.local.nap(Duration::from_millis(1));
             home.take_gift()
@@ -83,14 +87,14 @@ impl<'a> Guest<'a> {
         // SAFETY: `self` closes the `Local` when it is dropped, which is before `main` goes, on every way out (N2).
         let handle = unsafe { self.local.spawn_main(main, at) };
         self.work_until(&|| handle.is_finished());
-        if until_quiet {
-            self.shared.wait_for_quiet(Some(self.local.home().clone()));
+        let result = output_of(handle);
+        if until_quiet && result.is_ok() {
             let shared = self.shared.clone();
+            shared.wait_for_quiet(self.local.home());
             self.work_until(&|| shared.is_quiet());
-            self.shared.wait_for_quiet(None);
         }
         drop(self);
-        if let Err(error) = output_of(handle) {
+        if let Err(error) = result {
             error.resume();
         }
     }
@@ -131,8 +135,17 @@ impl Drop for Guest<'_> {
             Some(core) => core.close_local(self.local),
             None => self.local.close(),
         }
+        self.shared.stop_waiting_for_quiet(self.local.home());
         let gift = self.shared.resting.leave_line(self.local.home());
-        self.core.take().into_iter().chain(gift).for_each(|core| self.shared.resting.put(core));
+        for core in self.core.take().into_iter().chain(gift) {
+            // A core that rests while the runtime is being shut down may have nobody to drain it. If the shutdown begins
+            // just after this look, whoever began it finds the core at rest.
+            if self.shared.is_stopping() {
+                end(core);
+            } else {
+                self.shared.resting.put(core);
+            }
+        }
     }
 }
 
@@ -140,7 +153,7 @@ impl Drop for Guest<'_> {
 fn output_of(mut handle: JoinHandle<()>) -> Result<(), crate::task::JoinError> {
     match Pin::new(&mut handle).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
-        Poll::Pending => unreachable!("a closed `Local` has no live task"),
+        Poll::Pending => unreachable!("the main task is finished"),
     }
 }
 

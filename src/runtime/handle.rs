@@ -139,10 +139,11 @@ impl Runtime {
         shutdown::shut_down(&self.handle.shared, timeout)
     }
 
-    /// Begins to shut down and does not wait.
+    /// Begins to shut down and does not wait for the workers. With the current-thread flavour, which has none, the tasks are
+    /// dropped by this call.
     pub fn shutdown_background(mut self) {
         self.ended = true;
-        self.handle.shared.stop();
+        shutdown::begin(&self.handle.shared);
     }
 
     /// The hash of everything that has happened in a simulation so far: equal for equal seeds and programs. `None` for the
@@ -159,6 +160,7 @@ impl Drop for Runtime {
             return;
         }
         if shutdown::is_inside(&self.handle.shared) {
+            // The thread drains its core when it is back in its loop.
             self.handle.shared.stop();
             return;
         }

@@ -24,10 +24,15 @@ pub(super) fn is_inside(shared: &Arc<Shared>) -> bool {
 
 /// All four phases.
 pub(super) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> ShutdownReport {
-    shared.stop();
-    drain_resting(shared);
+    begin(shared);
     let complete = wait_for_the_end(shared, timeout);
     shared.report.finish(shared, complete)
+}
+
+/// Phases 1 and 2, without waiting for threads that hold a core: they go through phase 2 by themselves.
+pub(super) fn begin(shared: &Arc<Shared>) {
+    shared.stop();
+    drain_resting(shared);
 }
 
 /// Cores that no thread holds are drained on this one.
@@ -48,12 +53,16 @@ fn drain_resting(shared: &Arc<Shared>) {
 fn wait_for_the_end(shared: &Arc<Shared>, timeout: Duration) -> bool {
     let started = real_now();
     while !shared.resting.is_over_or_unpark(thread::current()) {
+        // A core that came to rest before this thread was registered; one that comes later unparks it.
+        drain_resting(shared);
         let left = timeout.saturating_sub(started.elapsed());
+        if shared.resting.is_over() {
+            break;
+        }
         if left.is_zero() {
             return false;
         }
         thread::park_timeout(left);
-        drain_resting(shared);
     }
     true
 }

@@ -135,10 +135,15 @@ impl Builder {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let birth = self.birth(Location::caller());
-        RUNTIME.with(|shared| match shared {
-            Some(shared) => spawn_on(shared, future, birth),
+        // The runtime that counts is the one entered last, which need not be the one whose core this thread holds.
+        let here = RUNTIME.with(|entered| CORE.with(|core| Some(Arc::ptr_eq(entered?, &core?.shared))));
+        if here == Some(true) {
+            return CORE.with(|core| core.expect("looked at just now").spawn(future, birth));
+        }
+        match RUNTIME.with(|shared| shared.cloned()) {
+            Some(shared) => shared.spawn_outside(future, birth),
             None => needs_a_runtime("spawn"),
-        })
+        }
     }
 
     /// Spawns on the runtime of this handle, from any thread.

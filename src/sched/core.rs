@@ -281,11 +281,8 @@ impl Core {
     #[inline]
     pub(super) fn run(&self, task: Queued) {
         let worker = self.worker();
+        self.adopt(&task);
         let header = task.header();
-        if !header.flags.get().linked {
-            // Spawned from outside: this worker is the first to see it, so it lives here from now on.
-            self.owned.link(&task);
-        }
         self.record(Event::Poll, header.id);
         worker.publish_poll(header.id, header.spawned_at);
         match task.run() {
@@ -295,12 +292,23 @@ impl Core {
         }
     }
 
+    /// A task that was spawned from outside lives where it is seen first.
+    #[inline]
+    pub(super) fn adopt(&self, task: &Queued) {
+        if !task.header().flags.get().linked {
+            self.owned.link(task);
+        }
+    }
+
     /// A task of this runtime ended on this core.
     #[inline]
     fn finish(&self, task: Finished) {
         let header = task.header();
         if !header.flags.get().daemon {
             grow(&self.worker().finished);
+            if self.shared.is_waited_for() {
+                self.shared.tell_quiet();
+            }
         }
         self.record(Event::Finish, header.id);
         if self.owned.holds(header) {
@@ -444,6 +452,9 @@ impl Core {
     /// A task of the thread's own that `run` waits for has ended.
     pub(super) fn count_local_finish(&self) {
         grow(&self.worker().finished);
+        if self.shared.is_waited_for() {
+            self.shared.tell_quiet();
+        }
     }
 
     /// Does this core belong to the runtime of that thread's local tasks?

@@ -41,6 +41,8 @@ pub(crate) struct Idle {
 struct Sleepers {
     /// Which workers are asleep, or so near it that they will see a notification.
     asleep: Vec<bool>,
+    /// Which of them would give their core to a guest, and have not been asked to.
+    lends: Vec<bool>,
     count: usize,
     /// Helpers on their way.
     searching: usize,
@@ -48,9 +50,21 @@ struct Sleepers {
     guard: Option<usize>,
 }
 
+/// What a worker finds when it wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Woken {
+    /// It was picked to help.
+    pub(crate) is_helper: bool,
+    /// It was the guard until now.
+    pub(crate) was_guard: bool,
+    /// It named this sleeper as the new guard; the caller arms that one's timer.
+    pub(crate) named: Option<usize>,
+}
+
 impl Idle {
     pub(crate) fn new(workers: usize) -> Self {
-        let locked = Sleepers { asleep: vec![false; workers], count: 0, searching: 0, guard: None };
+        let locked =
+            Sleepers { asleep: vec![false; workers], lends: vec![false; workers], count: 0, searching: 0, guard: None };
         Self { locked: Mutex::new(locked), wakeable: AtomicUsize::new(0) }
     }
 
@@ -77,15 +91,24 @@ impl Idle {
         Some(helper)
     }
 
-    /// Any sleeper at all, searching or not: somebody outside wants a core.
+    /// Any sleeper at all: the best address for a task from outside.
     pub(crate) fn any_sleeper(&self) -> Option<usize> {
         self.locked.lock().asleep.iter().position(|&asleep| asleep)
     }
 
+    /// A sleeper that would give its core to a guest; each is asked once a sleep. The caller notifies its driver.
+    pub(crate) fn pick_lender(&self) -> Option<usize> {
+        let mut sleepers = self.locked.lock();
+        let lender = sleepers.lends.iter().position(|&lends| lends)?;
+        sleepers.lends[lender] = false;
+        Some(lender)
+    }
+
     /// A worker falls asleep; true if it is the guard and must come back soon.
-    pub(crate) fn fall_asleep(&self, me: usize, searching: bool) -> bool {
+    pub(crate) fn fall_asleep(&self, me: usize, searching: bool, lends: bool) -> bool {
         let mut sleepers = self.locked.lock();
         sleepers.asleep[me] = true;
+        sleepers.lends[me] = lends;
         sleepers.count += 1;
         sleepers.searching -= usize::from(searching);
         let others_awake = sleepers.count < sleepers.asleep.len();
@@ -97,18 +120,18 @@ impl Idle {
         is_guard
     }
 
-    /// A worker is awake again. Says whether it was picked as a helper, and which sleeper it named as the new guard: the
-    /// caller arms that one's timer.
-    pub(crate) fn wake_up(&self, me: usize) -> (bool, Option<usize>) {
+    /// A worker is awake again.
+    pub(crate) fn wake_up(&self, me: usize) -> Woken {
         let mut sleepers = self.locked.lock();
-        let helper = !sleepers.asleep[me];
-        if !helper {
+        let was_guard = sleepers.guard == Some(me);
+        let is_helper = !sleepers.asleep[me];
+        if !is_helper {
             sleepers.rouse(me);
         }
         let named = if sleepers.guard.is_none() { sleepers.asleep.iter().position(|&asleep| asleep) } else { None };
         sleepers.guard = sleepers.guard.or(named);
         self.publish(&sleepers);
-        (helper, named)
+        Woken { is_helper, was_guard, named }
     }
 
     /// A worker that has helped wants to go on looking; false if somebody else does already.
@@ -137,6 +160,7 @@ impl Idle {
 impl Sleepers {
     fn rouse(&mut self, worker: usize) {
         self.asleep[worker] = false;
+        self.lends[worker] = false;
         self.count -= 1;
         if self.guard == Some(worker) {
             self.guard = None;
@@ -169,9 +193,9 @@ mod tests {
                 .map(|me| {
                     let idle = idle.clone();
                     model_thread::spawn(move || {
-                        idle.fall_asleep(me, false);
+                        idle.fall_asleep(me, false, false);
                         check(&idle);
-                        let (helper, _) = idle.wake_up(me);
+                        let helper = idle.wake_up(me).is_helper;
                         check(&idle);
                         if helper {
                             idle.found_work();
@@ -191,8 +215,10 @@ mod tests {
     #[test]
     fn the_last_to_fall_asleep_needs_no_guard() {
         let idle = Idle::new(2);
-        assert!(idle.fall_asleep(0, false), "the other is awake");
-        assert!(!idle.fall_asleep(1, false), "everybody sleeps");
-        assert_eq!(idle.wake_up(0), (false, Some(1)), "who wakes leaves a guard behind");
+        assert!(idle.fall_asleep(0, false, true), "the other is awake");
+        assert!(!idle.fall_asleep(1, false, false), "everybody sleeps");
+        assert_eq!((idle.pick_lender(), idle.pick_lender()), (Some(0), None), "each is asked once");
+        let woken = Woken { is_helper: false, was_guard: true, named: Some(1) };
+        assert_eq!(idle.wake_up(0), woken, "who wakes leaves a guard behind");
     }
 }

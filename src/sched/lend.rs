@@ -98,7 +98,11 @@ impl Resting {
                 drop(lines);
                 home.notify();
             }
-            None => lines.resting.push(core),
+            None => {
+                lines.resting.push(core);
+                // Nobody may be left to run it: who waits for the end drains it.
+                lines.waits_for_end.iter().for_each(|thread| thread.unpark());
+            }
         }
     }
 

@@ -12,8 +12,8 @@
 
 use super::core::{CORE, Core};
 use super::owned::{Census, Owned, Share};
-use super::shared::Shared;
-use crate::base::atomic::Mutex;
+use super::shared::{Shared, reject};
+use crate::base::atomic::{AtomicPtr, Mutex, Ordering};
 use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::{Inject, trim};
 use crate::driver::parker::Parker;
@@ -21,6 +21,7 @@ use crate::task::{Birth, Finished, Header, JoinHandle, Queued, Ran, Schedule, ab
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
@@ -49,8 +50,20 @@ pub(crate) struct Local {
     cells: Share,
     /// A buffer for taking the inbox.
     taken: RefCell<VecDeque<Queued>>,
-    /// `close` was called: whoever spawns now gets a cancelled task.
-    closed: Cell<bool>,
+    /// How far `close` has come.
+    phase: Cell<Phase>,
+    /// N1: a `Local` stays on its thread, whatever its other fields would allow.
+    stays: PhantomData<*const ()>,
+}
+
+/// The life of a `Local`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Every task is being asked to go.
+    Closing,
+    /// No task is alive, and none can be made.
+    Closed,
 }
 
 /// The part that other threads see: it outlives the thread for as long as cells point at it.
@@ -62,6 +75,8 @@ pub(crate) struct LocalHome {
     census: Census,
     /// A core that somebody has handed over.
     gift: Mutex<Option<Box<Core>>>,
+    /// The strong count that belongs to all cells together, as `into_raw` gave it; set before any thread sees the home.
+    cells_count: AtomicPtr<LocalHome>,
 }
 
 impl Local {
@@ -74,16 +89,18 @@ impl Local {
             inbox: Inject::new(),
             census: Census::new(1),
             gift: Mutex::new(None),
+            cells_count: AtomicPtr::new(ptr::null_mut()),
         });
-        // One strong count belongs to all cells together; `let_go` gives it back with the last one.
-        let _ = Arc::into_raw(home.clone());
+        // ORDER: Relaxed, no other thread knows the home yet.
+        home.cells_count.store(Arc::into_raw(home.clone()).cast_mut(), Ordering::Relaxed);
         Self {
             owned: Owned::new(&*home),
             home,
             queue: RefCell::new(VecDeque::new()),
             cells: Share::new(),
             taken: RefCell::new(VecDeque::new()),
-            closed: Cell::new(false),
+            phase: Cell::new(Phase::Open),
+            stays: PhantomData,
         }
     }
 
@@ -98,6 +115,11 @@ impl Local {
     /// Is no task alive on this thread?
     pub(crate) fn is_empty(&self) -> bool {
         self.owned.is_empty()
+    }
+
+    /// How many tasks are ready.
+    pub(super) fn ready_len(&self) -> usize {
+        self.queue.borrow().len()
     }
 
     /// Is there anything to run?
@@ -119,13 +141,17 @@ impl Local {
         });
         // SAFETY: N1: `LocalHome::schedule` hands tasks to this thread alone.
         let (task, handle) = unsafe { spawn_cell_local(future, &*self.home, birth) };
-        self.owned.link(&task);
-        self.queue.borrow_mut().push_back(task);
-        if self.closed.get() {
-            // Spawned by something that is dropped after the end: asked to go before its first poll, and run at once.
-            handle.abort();
-            while self.run_one() {}
+        if self.phase.get() == Phase::Closed {
+            // Spawned by something that is dropped after the end: nobody will run it, so it goes at once.
+            self.count_finish(counted);
+            reject(task);
+            return handle;
         }
+        self.owned.link(&task);
+        if self.phase.get() == Phase::Closing {
+            abort(task.header(), self.home.shared.is_stopping());
+        }
+        self.queue.borrow_mut().push_back(task);
         handle
     }
 
@@ -187,14 +213,18 @@ impl Local {
     }
 
     fn finish(&self, task: Finished) {
-        if !task.header().flags.get().daemon {
+        self.count_finish(!task.header().flags.get().daemon);
+        self.owned.unlink(&task);
+        task.complete();
+    }
+
+    fn count_finish(&self, counted: bool) {
+        if counted {
             CORE.with(|core| match core.filter(|core| core.serves(self)) {
                 Some(core) => core.count_local_finish(),
                 None => self.home.shared.count_finished_outside(),
             });
         }
-        self.owned.unlink(&task);
-        task.complete();
     }
 
     /// About to sleep at core `index`'s driver (or alone, if none). False if somebody notified first.
@@ -222,14 +252,17 @@ impl Local {
     /// The end of this thread's tasks (N2): asks each to go, runs them until none is left, and closes the inbox. A task
     /// whose push from elsewhere is under way is waited for.
     pub(crate) fn close(&self) {
-        self.owned.for_each(|header| abort(header, false));
+        // From here on whoever spawns gets a task that is asked to go: a destructor that spawns a clean-up cannot keep this
+        // loop alive.
+        self.phase.set(Phase::Closing);
+        self.owned.for_each(|header| abort(header, self.home.shared.is_stopping()));
         loop {
             self.take_in();
             if self.run_one() {
                 continue;
             }
-            self.closed.set(true);
             if self.owned.is_empty() && self.home.inbox.close_if_empty() {
+                self.phase.set(Phase::Closed);
                 return;
             }
             self.sleep_alone(Some(Duration::from_millis(1)));
@@ -263,7 +296,8 @@ impl Local {
 impl Drop for Local {
     fn drop(&mut self) {
         if self.home.census.close(&self.cells) {
-            self.home.let_go();
+            // SAFETY: the census says "last" once, and this `Local` holds a count of its own.
+            unsafe { Arc::decrement_strong_count(self.home.cells_count()) };
         }
     }
 }
@@ -273,7 +307,9 @@ impl LocalHome {
     pub(crate) fn notify(&self) {
         match self.parker.notify() {
             Some(ALONE) => self.thread.unpark(),
-            Some(place) => self.shared.workers[place - 1].driver.notify(),
+            Some(place) => {
+                self.shared.workers[place - 1].driver.notify();
+            }
             None => {}
         }
     }
@@ -287,10 +323,10 @@ impl LocalHome {
         self.gift.lock().take()
     }
 
-    /// The last cell is gone, and so is the thread: gives the cells' strong count back.
-    fn let_go(&self) {
-        // SAFETY: `Local::new` left one strong count for this moment, and the census says "last" once.
-        unsafe { Arc::decrement_strong_count(ptr::from_ref(self)) };
+    /// The strong count that goes with the last cell.
+    fn cells_count(&self) -> *const LocalHome {
+        // ORDER: Relaxed, it was set before any thread saw the home.
+        self.cells_count.load(Ordering::Relaxed)
     }
 
     /// Shows this thread's `Local`, if this is the thread it belongs to.
@@ -330,6 +366,7 @@ unsafe impl Schedule for LocalHome {
     unsafe fn cell_freed(home: NonNull<Self>) {
         // SAFETY: this cell still counts, so the home is alive until the line that takes it off.
         let home = unsafe { home.as_ref() };
+        let cells_count = home.cells_count();
         let last = home.with_local(|local| match local {
             Some(local) => {
                 local.cells.add(-1);
@@ -338,7 +375,8 @@ unsafe impl Schedule for LocalHome {
             None => home.census.add(-1),
         });
         if last {
-            home.let_go();
+            // SAFETY: the census says "last" once; the home is not touched any more, for it may go with this.
+            unsafe { Arc::decrement_strong_count(cells_count) };
         }
     }
 }

@@ -120,8 +120,8 @@ pub(crate) struct Census {
     count: AtomicIsize,
 }
 
-/// More than there can ever be cells: while a share is open the count is not near zero.
-const SHARE: isize = 1 << 40;
+/// More than there can ever be cells, so that the count is not near zero while a share is open; and 1,024 of them fit.
+const SHARE: isize = isize::MAX >> 11;
 
 impl Census {
     pub(crate) fn new(shares: usize) -> Self {

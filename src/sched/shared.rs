@@ -66,8 +66,10 @@ pub(crate) struct Shared {
     /// Tasks spawned from outside, and finished where no core was held; `run` waits by them.
     spawned_outside: AtomicU64,
     finished_outside: AtomicU64,
-    /// The thread in `run` whose main future has ended.
-    quiet_waiter: Mutex<Option<Arc<LocalHome>>>,
+    /// Threads in `run` whose main future has ended.
+    quiet_waiters: Mutex<Vec<Arc<LocalHome>>>,
+    /// How many there are: a hint for those who finish a task, written under the lock.
+    quiet_waiting: AtomicU32,
 }
 
 const RUNNING: u32 = 0;
@@ -112,14 +114,15 @@ impl Shared {
             next_id: AtomicU64::new(1),
             spawned_outside: AtomicU64::new(0),
             finished_outside: AtomicU64::new(0),
-            quiet_waiter: Mutex::new(None),
+            quiet_waiters: Mutex::new(Vec::new()),
+            quiet_waiting: AtomicU32::new(0),
         });
+        // One strong count belongs to all cells together; `let_go` gives it back with the last one.
+        let raw = Arc::into_raw(shared.clone()).cast_mut();
         for worker in &shared.workers {
             // ORDER: Relaxed, no other thread knows the runtime yet.
-            worker.shared.store(Arc::as_ptr(&shared).cast_mut(), Ordering::Relaxed);
+            worker.shared.store(raw, Ordering::Relaxed);
         }
-        // One strong count belongs to all cells together; `let_go` gives it back with the last one.
-        let _ = Arc::into_raw(shared.clone());
         for (index, owner) in owners.into_iter().enumerate() {
             shared.resting.put(Box::new(Core::new(shared.clone(), index, owner)));
         }
@@ -139,13 +142,15 @@ impl Shared {
     }
 
     pub(crate) fn notify_all(&self) {
-        self.workers.iter().for_each(|worker| worker.driver.notify());
+        for worker in &self.workers {
+            worker.driver.notify();
+        }
         self.resting.wake_everybody();
     }
 
-    /// Can workers steal from each other?
-    pub(crate) fn is_shared_work(&self) -> bool {
-        self.workers.len() > 1
+    /// Do workers tell each other when they sleep? Where there is one thread there is nobody to tell.
+    pub(crate) fn signs_idle_book(&self) -> bool {
+        self.config.flavour == Flavour::MultiThread
     }
 
     /// A block of task numbers.
@@ -207,16 +212,38 @@ impl Shared {
     }
 
     /// `run` waits on this thread until all is quiet.
-    pub(crate) fn wait_for_quiet(&self, home: Option<Arc<LocalHome>>) {
-        *self.quiet_waiter.lock() = home;
+    pub(crate) fn wait_for_quiet(&self, home: &Arc<LocalHome>) {
+        let mut waiters = self.quiet_waiters.lock();
+        waiters.push(home.clone());
+        self.publish_waiting(&waiters);
     }
 
-    /// A worker has nothing to do: if that is what `run` waits for, it is told. The lock orders the two: either this
-    /// worker's counts are seen by the thread that registers after it, or the thread is seen here.
+    /// The wait is over, or was none.
+    pub(crate) fn stop_waiting_for_quiet(&self, home: &Arc<LocalHome>) {
+        let mut waiters = self.quiet_waiters.lock();
+        waiters.retain(|waiting| !Arc::ptr_eq(waiting, home));
+        self.publish_waiting(&waiters);
+    }
+
+    fn publish_waiting(&self, waiters: &[Arc<LocalHome>]) {
+        // ORDER: Relaxed, pairs with the hint in `is_waited_for`.
+        self.quiet_waiting.store(waiters.len() as u32, Ordering::Relaxed);
+    }
+
+    /// A hint for who has just finished a task: does anybody wait for the last one? A stale answer is made good when this
+    /// worker falls asleep, or by the guard's naps while it does not.
+    #[inline]
+    pub(super) fn is_waited_for(&self) -> bool {
+        // ORDER: Relaxed, a hint.
+        self.quiet_waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// If all is quiet, those who wait for that are told. Asked by workers that have nothing to do; the lock orders the two:
+    /// either this worker's counts are seen by the thread that registers after it, or the thread is seen here.
     pub(super) fn tell_quiet(&self) {
-        let waiter = self.quiet_waiter.lock().clone();
-        if let Some(home) = waiter.filter(|_| self.is_quiet()) {
-            home.notify();
+        let waiters = self.quiet_waiters.lock();
+        if !waiters.is_empty() && self.is_quiet() {
+            waiters.iter().for_each(|home| home.notify());
         }
     }
 
@@ -228,14 +255,8 @@ impl Shared {
     /// A core is gone for good: what it counted comes in.
     pub(super) fn settle(&self, share: &super::owned::Share) {
         if self.census.close(share) {
-            self.let_go();
+            self.workers[0].let_go();
         }
-    }
-
-    /// The last cell is gone, and so are all cores: gives the cells' strong count back.
-    fn let_go(&self) {
-        // SAFETY: `new` left one strong count for this moment, and the census says "last" once.
-        unsafe { Arc::decrement_strong_count(ptr::from_ref(self)) };
     }
 }
 
@@ -261,6 +282,15 @@ impl Worker {
             finished: AtomicU64::new(0),
         };
         (worker, owner)
+    }
+
+    /// The last cell is gone, and so are all cores: gives the cells' strong count back. The worker may be gone with it.
+    fn let_go(&self) {
+        // ORDER: Relaxed, as in `shared`.
+        let shared = self.shared.load(Ordering::Relaxed);
+        // SAFETY: the pointer came from `into_raw` in `Shared::new`, which left one strong count for this moment, and the
+        // census says "last" once.
+        unsafe { Arc::decrement_strong_count(shared) };
     }
 
     /// The runtime that this worker is a part of.
@@ -296,9 +326,10 @@ impl Worker {
             reject(task);
             return;
         }
-        self.driver.notify();
+        let slept = self.driver.notify();
         let shared = self.shared();
-        if shared.idle.may_help() && !self.driver.parker.is_asleep() {
+        if !slept && shared.idle.may_help() {
+            // This worker is busy: somebody who is not may take the task.
             shared.wake_helper();
         }
     }
@@ -357,6 +388,8 @@ unsafe impl Schedule for Worker {
     unsafe fn cell_freed(home: NonNull<Self>) {
         // SAFETY: this cell still counts, so the home is alive until the line that takes it off.
         let worker = unsafe { home.as_ref() };
+        // ORDER: Relaxed, as in `shared`.
+        let shared = worker.shared.load(Ordering::Relaxed);
         let last = worker.with_core(|core| match core {
             Some(core) => {
                 core.cells.add(-1);
@@ -365,7 +398,8 @@ unsafe impl Schedule for Worker {
             None => worker.shared().census.add(-1),
         });
         if last {
-            worker.shared().let_go();
+            // SAFETY: as in `let_go`; the worker is not touched any more, for it may go with this.
+            unsafe { Arc::decrement_strong_count(shared) };
         }
     }
 }

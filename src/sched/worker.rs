@@ -1,11 +1,13 @@
 //! The loop: one for every flavour, for the runtime's own threads and for `block_on` alike.
 
-use super::core::Core;
+use super::core::{Core, POLLS_PER_LOOK};
 use super::idle::GUARD_NAP;
 use super::lend::Line;
 use super::local::{LOCAL, Local};
 use super::shared::{RUNTIME, Shared};
 use crate::driver::{DRIVER, Nap, Turned};
+use std::iter;
+use std::mem;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -29,33 +31,54 @@ pub(crate) enum Leave {
 
 /// Runs `core` on this thread. `done` is asked after every poll of a local task, and whenever nothing is left to run.
 pub(crate) fn work(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) -> Leave {
-    core.hold(|| {
-        loop {
-            core.run_batch(local, done); // bounded in count and time, so sockets and timers are never starved
-            core.take_in(); // what other threads have pushed
-            local.take_in();
-            if done() {
-                return Leave::Done;
-            }
-            if core.shared.is_stopping() {
-                return Leave::Stopping;
-            }
-            if core.is_busy() || local.is_busy() {
-                core.look(); // sockets and timers, in passing
-                continue;
-            }
-            if core.steal() || core.search_on() {
-                continue;
-            }
-            let lends = staff && local.is_empty();
-            if lends && core.shared.resting.has_guests() {
-                return Leave::Lend;
-            }
-            if core.sleep(local, lends) == Turned::Stalled {
-                return Leave::Stalled;
-            }
+    let ours = AbortOnPanic;
+    let leave = core.hold(|| run_loop(core, local, staff, done));
+    mem::forget(ours);
+    leave
+}
+
+fn run_loop(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) -> Leave {
+    core.take_in();
+    local.take_in();
+    loop {
+        core.run_batch(local, done); // bounded in count and time, so sockets and timers are never starved
+        core.take_in(); // what other threads have pushed
+        local.take_in();
+        if done() {
+            core.end_search();
+            return Leave::Done;
         }
-    })
+        if core.shared.is_stopping() {
+            return Leave::Stopping;
+        }
+        if core.is_busy() || local.is_busy() {
+            core.end_search(); // there is work here: others may be woken to help
+            core.look(); // sockets and timers, in passing
+            continue;
+        }
+        if core.steal() || core.search_on() {
+            continue;
+        }
+        let lends = staff && local.is_empty();
+        if lends && core.shared.resting.has_guests() {
+            core.end_search();
+            return Leave::Lend;
+        }
+        if core.sleep(local, lends) == Turned::Stalled {
+            return Leave::Stalled;
+        }
+    }
+}
+
+/// User code is caught where it is called, so a panic that comes through the loop is a bug of ours: its invariants are
+/// broken, and going on would lose tasks silently. Forgotten on the good way out.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        eprintln!("mainspring: the panic above is a bug of the runtime itself; the process cannot go on");
+        std::process::abort();
+    }
 }
 
 /// The life of a thread of the runtime's own: takes a core, runs it, lends it, and at the end drains it.
@@ -100,10 +123,15 @@ fn wait_for_core(shared: &Arc<Shared>, local: &Local) -> Option<Box<Core>> {
 
 /// Runs what is ready on a thread that has no core: its own tasks, `block_on`'s main future among them.
 pub(crate) fn work_alone(local: &Local, done: &dyn Fn() -> bool) {
-    // A timer or socket first touched here is registered with the first worker's driver.
+    // A timer or socket first touched here is registered with the first worker's driver. The batch is bounded, so that the
+    // caller looks for a core, and for wakes from other threads, even while the main future never waits.
     DRIVER.scope(&local.shared().workers[0].driver, || {
         local.take_in();
-        while !done() && local.run_one() {}
+        for _ in 0..POLLS_PER_LOOK {
+            if done() || !local.run_one() {
+                break;
+            }
+        }
     });
 }
 
@@ -115,7 +143,9 @@ impl Core {
     fn run_batch(&self, local: &Local, done: &dyn Fn() -> bool) {
         let batch = self.batch.get();
         let mut ran = 0;
-        while ran < batch && local.run_one() {
+        // Those that are ready now: one that yields comes again only after the core's tasks.
+        let ready = local.ready_len().min(batch as usize) as u32;
+        while ran < ready && local.run_one() {
             ran += 1;
             if done() {
                 break;
@@ -157,6 +187,13 @@ impl Core {
             })
     }
 
+    /// A helper has work, wherever it came from.
+    fn end_search(&self) {
+        if self.searching.take() {
+            self.shared.idle.found_work();
+        }
+    }
+
     /// Sleeps until something happens. Two parkers are prepared, the thread's and the driver's, since a wake-up may come
     /// for either; then the idle book is signed, and only then the last look at the siblings is taken.
     fn sleep(&self, local: &Local, lends: bool) -> Turned {
@@ -174,10 +211,10 @@ impl Core {
         let turned = driver.wait(nap, &mut woken);
         driver.parker.wake_up();
         local.wake_up();
-        self.sign_in();
+        let was_guard = self.sign_in();
         driver.deliver(&mut woken);
         drop(woken);
-        if nap == Nap::Capped(GUARD_NAP) {
+        if was_guard {
             self.rescue_stuck_siblings();
         }
         turned
@@ -185,10 +222,10 @@ impl Core {
 
     /// Signs the idle book; gives how long this worker may sleep.
     fn sign_out(&self, lends: bool) -> Nap {
-        if !self.shared.is_shared_work() {
+        if !self.shared.signs_idle_book() {
             return Nap::Long;
         }
-        let is_guard = self.shared.idle.fall_asleep(self.index, self.searching.take());
+        let is_guard = self.shared.idle.fall_asleep(self.index, self.searching.take(), lends);
         // After the lock: who pushed or queued up before it is seen here, who came after it has seen us asleep.
         if self.sees_work_elsewhere() || (lends && self.shared.resting.has_guests()) {
             return Nap::Look;
@@ -196,32 +233,29 @@ impl Core {
         if is_guard { Nap::Capped(GUARD_NAP) } else { Nap::Long }
     }
 
-    /// Awake again: out of the idle book, and nobody stays behind unguarded.
-    fn sign_in(&self) {
-        if !self.shared.is_shared_work() {
-            return;
+    /// Awake again: out of the idle book, and nobody stays behind unguarded. True if this was the guard.
+    fn sign_in(&self) -> bool {
+        if !self.shared.signs_idle_book() {
+            return false;
         }
-        let (helper, named) = self.shared.idle.wake_up(self.index);
-        self.searching.set(helper);
-        if let Some(guard) = named {
+        let woken = self.shared.idle.wake_up(self.index);
+        self.searching.set(woken.is_helper);
+        if let Some(guard) = woken.named {
             self.shared.workers[guard].driver.arm_within(GUARD_NAP);
         }
+        woken.was_guard
     }
 
     /// The end: every task of the registry is asked to go and run until it is gone (S3). Wakes, burials and tasks from
     /// outside keep coming meanwhile, so nobody sleeps longer than a millisecond here.
     pub(crate) fn drain(&self) {
         self.hold(|| {
+            self.adopt_queued(); // so that the report counts those that nobody has seen yet
             self.shared.report.take_down(self);
             self.cancel_owned();
             loop {
                 self.take_in();
-                let mut ran = false;
-                while let Some(task) = self.next_task() {
-                    ran = true;
-                    task.cancel_for_shutdown();
-                    self.run(task);
-                }
+                let ran = self.cancel_queued();
                 let empty = self.owned.is_empty() && !self.is_busy();
                 if empty && self.worker().inbox.close_if_empty() {
                     break;
@@ -233,6 +267,27 @@ impl Core {
             self.worker().publish_rest();
             self.worker().driver.shut_down();
         });
+    }
+
+    /// Takes every task that is queued here into the registry, and leaves it queued.
+    fn adopt_queued(&self) {
+        self.take_in();
+        let queued: Vec<_> = iter::from_fn(|| self.next_task()).collect();
+        for task in queued {
+            self.adopt(&task);
+            self.push_back(task);
+        }
+    }
+
+    /// Drops every task that is queued here; true if there was one.
+    fn cancel_queued(&self) -> bool {
+        let mut any = false;
+        while let Some(task) = self.next_task() {
+            any = true;
+            task.cancel_for_shutdown();
+            self.run(task);
+        }
+        any
     }
 
     fn nap_in_drain(&self) {

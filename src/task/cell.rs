@@ -19,6 +19,7 @@ use super::state::{AfterDrop, AfterPoll, AfterWake, Completion, StartPoll, State
 use super::{Id, budget, pool, waker};
 use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
 use crate::base::context;
+use crate::base::quiet::quietly;
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell as StdCell;
@@ -263,9 +264,10 @@ impl Finished {
             completion = header.state.complete(true, release);
         }
         if completion == (Completion::Held { join_waker: true }) {
-            // SAFETY: by T5 the slot is ours from the moment DONE was turned on with JOIN_WAKER on.
-            let joiner = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-            waker::wake_quietly(joiner);
+            // Woken by reference, for the handle may be comparing it at this moment; it is dropped with the cell.
+            // SAFETY: by T5 nobody writes the slot from the moment DONE was turned on with JOIN_WAKER on.
+            let joiner = header.join_waker.with(|slot| unsafe { (*slot).as_ref() });
+            joiner.into_iter().for_each(|joiner| quietly(|| joiner.wake_by_ref()));
         }
         completion
     }
@@ -473,7 +475,7 @@ fn unhandled<F: Future, S: Schedule>(cell: &Cell<F, S>, payload: Box<dyn Any + S
     let home = NonNull::new(cell.header.home().cast_mut()).expect("every task has a home").cast::<S>();
     // SAFETY: by T7 the home outlives the cell.
     let home = unsafe { home.as_ref() };
-    let _ = catch_unwind(AssertUnwindSafe(|| home.unhandled_panic(&cell.header, payload)));
+    quietly(|| home.unhandled_panic(&cell.header, payload));
 }
 
 /// # Safety
@@ -524,8 +526,11 @@ unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller's promise: alive, and nobody else looks.
     let header = unsafe { &mut (*cell.as_ptr()).header };
     let home = NonNull::new(header.home().cast_mut()).expect("every task has a home").cast::<S>();
-    // Of all the fields only the name owns something: the join waker was taken by T5, the rest is plain.
+    // Of all the fields these two own something; the waker is a user's and may panic.
     drop(header.name.take());
+    // SAFETY: as above.
+    let joiner = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+    joiner.into_iter().for_each(|joiner| quietly(|| drop(joiner)));
     // SAFETY: the block came from `allocate` with this layout, and nobody points at it any more.
     unsafe { pool::release(cell.cast(), Layout::new::<Cell<F, S>>()) };
     // SAFETY: once for the `cell_born` of this cell's birth.

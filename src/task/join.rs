@@ -6,10 +6,11 @@ use super::error::JoinError;
 use super::state::Joining;
 use super::wait::{self, Wait, WaitKind};
 use super::{Id, budget};
+use crate::base::quiet::quietly;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker, ready};
@@ -125,8 +126,7 @@ impl<T> JoinHandle<T> {
         match header.state.joining() {
             Joining::Done => return false,
             Joining::SlotSet => {
-                // SAFETY: by T5 nobody writes the slot while JOIN_WAKER is on; the completer only takes from it after
-                // DONE, and then `withdraw` below fails. The comparison follows no pointer of the waker.
+                // SAFETY: by T5 nobody writes the slot while JOIN_WAKER is on.
                 let same =
                     header.join_waker.with(|slot| unsafe { (*slot).as_ref() }.is_some_and(|w| w.will_wake(waker)));
                 if same {
@@ -188,7 +188,7 @@ impl<T> Drop for JoinHandle<T> {
         if header.state.joining() == Joining::SlotSet && header.state.withdraw_join_waker() {
             // SAFETY: JOIN_WAKER is off and DONE was off when it was, so by T5 the slot is ours.
             let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
+            quietly(|| drop(waker));
         }
         if !header.state.drop_unfinished() {
             // SAFETY: DONE is on with JOIN, so by T4 the output is ours, and the handle is going.

@@ -9,9 +9,9 @@
 //!                                           └────────────────────────────────────────┘
 //! ```
 //!
-//! Invariants T1 to T5 stand in [`state`]. What is added by the types here:
+//! Invariants T1 to T5 stand in `state`. What is added by the types here:
 //!
-//! - **T6** A [`Queued`] is the right and the duty to run a task once; it cannot be copied, so a task is in at most
+//! - **T6** A `Queued` is the right and the duty to run a task once; it cannot be copied, so a task is in at most
 //!   one queue.
 //! - **T7** The home a header points at outlives the cell: `cell_born` and `cell_freed` keep count.
 //! - **T8** User code (poll, drop, wake) runs outside every lock, and a panic in it ends that task alone.
@@ -33,6 +33,9 @@ mod join;
 pub(crate) mod budget;
 pub(crate) mod wait;
 mod yield_now;
+
+#[cfg(test)]
+mod model;
 
 pub(crate) use cell::{Birth, Dead, Finished, Queued, Ran, Schedule, abort, spawn_cell, spawn_cell_local};
 pub(crate) use error::panic_message;

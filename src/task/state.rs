@@ -32,11 +32,12 @@
 //!   instead of a read-modify-write (6 ns of 39 a spawn and join). It has no waker yet; an abort sees it running, and is
 //!   seen by that load or by the end of the first poll. The holder of RUNNING alone touches the future. Only the one who dequeued a task can get RUNNING, so a
 //!   task that is queued cannot be finished by anybody else and the queue's plain pointer stays good.
-//! - **T3** The registry owns one reference from spawn until the future is gone. Wakers, the join handle and abort
+//! - **T3** Whoever pushes holds a reference until the push and the notification behind it are over: the pushed task may be
+//!   finished at once, and by T7 it is a cell that keeps the home alive. The registry owns one reference from spawn until the future is gone. Wakers, the join handle and abort
 //!   handles own the others. The cell is freed by whoever takes the last one away.
 //! - **T4** The output belongs to the completer while JOIN is off, to the join handle once DONE is on with JOIN on.
-//! - **T5** The join-waker slot belongs to the handle while JOIN_WAKER is off and to the completer from the moment
-//!   DONE is turned on with JOIN_WAKER on.
+//! - **T5** The join-waker slot is written by the handle alone, and only while JOIN_WAKER is off. While it is on, the handle
+//!   and, after DONE, the completer may read it. What is left in it is dropped with the cell.
 //!
 //! A wake is one read-modify-write, a run is one in and one out. That it is read-modify-writes throughout, and not
 //! stores, is what makes "already queued" safe: the waker's release joins the release sequence that `start_poll`
@@ -213,21 +214,6 @@ impl State {
         // ORDER: AcqRel, pairs with `start_poll` (TSK-12): unconditional, since "already queued" must publish too.
         let before = self.0.fetch_or(QUEUED, Ordering::AcqRel);
         after_wake(before)
-    }
-
-    /// A wake that gives its own reference up in the same step. The registry still holds one (T3), so a task that
-    /// must be pushed cannot go away before it is.
-    pub(super) fn wake_and_drop(&self) -> (AfterWake, AfterDrop) {
-        // ORDER: Relaxed, the compare-exchange below checks it.
-        let mut now = self.0.load(Ordering::Relaxed);
-        loop {
-            let next = (now | QUEUED) - REFERENCE;
-            // ORDER: AcqRel, pairs with `start_poll` as in `wake`, and with the last `drop_reference`.
-            match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return (after_wake(now), after_drop(now)),
-                Err(changed) => now = changed,
-            }
-        }
     }
 
     /// Somebody wants the task gone: it is queued so that whoever dequeues it drops the future.

@@ -4,12 +4,11 @@
 //! One vtable for every task, so that its address says "this waker is ours". A poll lends the waker without counting;
 //! who keeps it clones it, and only that counts.
 
-use super::cell::{TaskRef, free_cell, push};
+use super::cell::{TaskRef, push};
 use super::header::{CURRENT, Header};
-use super::state::{AfterDrop, AfterWake};
+use super::state::AfterWake;
 use crate::base::context;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -21,13 +20,6 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, dr
 pub(super) fn lend(header: &Header) -> ManuallyDrop<Waker> {
     // SAFETY: the vtable's functions keep RawWaker's contract for a pointer to a live header; dropping is ruled out.
     ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(ptr::from_ref(header).cast(), &VTABLE)) })
-}
-
-/// Wakes a waker of unknown origin: its panic is its own affair (TSK-16).
-pub(super) fn wake_quietly(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-    }
 }
 
 fn task(data: *const ()) -> NonNull<Header> {
@@ -55,11 +47,13 @@ unsafe fn wake(data: *const ()) {
         drop(unsafe { TaskRef::from_non_null(task) });
         return;
     }
-    match header.state.wake_and_drop() {
-        (AfterWake::Push, _) => push(task),
-        (AfterWake::Nothing, AfterDrop::Free) => free_cell(task),
-        (AfterWake::Nothing, AfterDrop::Shared) => {}
+    // INSTEAD OF giving the reference up in the same read-modify-write: then nothing keeps the home while it is notified,
+    // and a thread that is held up in between touches freed memory.
+    if header.state.wake() == AfterWake::Push {
+        push(task);
     }
+    // SAFETY: as above.
+    drop(unsafe { TaskRef::from_non_null(task) });
 }
 
 /// # Safety

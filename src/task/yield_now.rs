@@ -5,10 +5,10 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Lets every other task that is ready run first.
+/// Lets other tasks that are ready run first.
 ///
-/// The task goes to the back of the queue, so between the call and its return everything that was queued before has had
-/// its turn.
+/// The task goes to the back of its queue: what stands in that queue already has its turn before the call returns. The main
+/// future of `block_on` and local tasks have a queue of their own, which takes turns with that of the other tasks by batches.
 ///
 /// # Cancellation
 /// **Strict.** Dropping this future has no effect.

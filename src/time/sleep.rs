@@ -180,31 +180,30 @@ impl Sleep {
 
     /// Polls without charging the budget and without noting what the task waits for, as parts of others are polled.
     pub(super) fn poll_elapsed(&mut self, waker: &Waker) -> Poll<()> {
-        driver::with_current(|current| {
-            if self.still_waits(current, waker) {
-                return Poll::Pending;
-            }
-            // It has fired, or stood elsewhere, or was never set. The clock it was set by is asked first: it has just
-            // been read in the turn that fired it, and in a simulation no other will do.
-            if self.timer.take().is_some_and(|timer| reached(&timer.driver, self.deadline)) {
-                return Poll::Ready(());
-            }
-            let Some(driver) = current else { self.panic_without_runtime() };
-            if reached(driver, self.deadline) {
-                return Poll::Ready(());
-            }
-            let key = driver.timer_insert(driver.ns_of(self.deadline.into_std()), waker);
-            let Some(key) = key else { self.panic_after_shutdown() };
-            self.timer = Some(Timer { driver: Arc::clone(driver), key });
-            Poll::Pending
-        })
+        if self.still_waits(waker) {
+            return Poll::Pending;
+        }
+        // It has fired, or stood elsewhere, or was never set. The clock it was set by is asked first: it has just been read
+        // in the turn that fired it, and in a simulation no other will do.
+        if self.timer.take().is_some_and(|timer| reached(&timer.driver, self.deadline)) {
+            return Poll::Ready(());
+        }
+        let Some(driver) = driver::try_current() else { self.panic_without_runtime() };
+        if reached(&driver, self.deadline) {
+            return Poll::Ready(());
+        }
+        let key = driver.timer_insert(driver.ns_of(self.deadline.into_std()), waker);
+        let Some(key) = key else { self.panic_after_shutdown() };
+        self.timer = Some(Timer { driver, key });
+        Poll::Pending
     }
 
     /// Whether the timer is set where it belongs (K3), and wakes `waker` now. If it is set elsewhere it is taken out
     /// there: that wheel may be one that nobody turns any more, or of another clock.
-    fn still_waits(&self, current: Option<&Arc<Driver>>, waker: &Waker) -> bool {
+    fn still_waits(&self, waker: &Waker) -> bool {
         let Some(Timer { driver, key }) = &self.timer else { return false };
-        if current.is_none_or(|current| Arc::ptr_eq(current, driver)) {
+        let belongs = driver::with_current(|current| current.is_none_or(|current| Arc::ptr_eq(current, driver)));
+        if belongs {
             return driver.timer_update(*key, waker);
         }
         driver.timer_remove(*key);

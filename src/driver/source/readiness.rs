@@ -218,9 +218,9 @@ impl Readiness {
 
     /// An event: steps 4 of the protocol. The wakers of those whom it concerns are moved to `woken`.
     pub(super) fn set(&self, news: Bits, woken: &mut Wakers) {
+        let raise = |word: u64| Some((word | news.0).wrapping_add(TICK));
         // ORDER: AcqRel, the Release pairs with the Acquire in `look`. That step 3 sees the new tick is the lock's
         // doing, not this ordering's.
-        let raise = |word: u64| Some((word | news.0).wrapping_add(TICK));
         let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, raise);
         let mut lines = self.lines.lock();
         for direction in [Direction::Read, Direction::Write] {
