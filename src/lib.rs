@@ -67,3 +67,8 @@ base::atomic::above_sched! {
     #[doc(inline)]
     pub use runtime::{spawn, spawn_local};
 }
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

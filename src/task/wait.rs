@@ -87,7 +87,7 @@ pub(crate) struct Waiting {
 
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(at) = self.at else { return f.write_str("nothing of ours") };
+        let Some(at) = self.at else { return f.write_str("something that is none of ours") };
         let object = self.object;
         match self.kind {
             WaitKind::Other => write!(f, "something at {at}"),
