@@ -123,11 +123,12 @@ impl Driver {
     }
 
     fn wait_real(&self, reactor: &Reactor, nap: Nap, woken: &mut Wakers) -> Turned {
-        let now = self.refresh();
+        let now = if nap == Nap::Look { self.refresh() } else { self.coarse_ns() };
         let (until, cap) = match nap {
             // A look needs the kernel only if there is something it could know.
             Nap::Look if reactor.is_empty() => return Turned::Fine,
             Nap::Look => (Some(now), None),
+            // Who sleeps has just read the clock.
             Nap::Long => (self.timers.fall_asleep(), None),
             Nap::Capped(cap) => (self.timers.fall_asleep(), Some(cap)),
         };

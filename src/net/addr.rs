@@ -10,13 +10,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 /// Whatever names one or more socket addresses without a look-up: addresses themselves, pairs of an IP address and
 /// a port, and their usual spelling in text.
 ///
+/// Reach for it to take addresses in functions of your own as the functions here do.
+///
 /// The trait is sealed: it is implemented for `SocketAddr`, `SocketAddrV4`, `SocketAddrV6`, `(IpAddr, u16)`,
-/// `(Ipv4Addr, u16)`, `(Ipv6Addr, u16)`, `(&str, u16)`, `(String, u16)`, `str`, `String`, `[SocketAddr]`, and references
-/// to these. Host names come with a later version; until then they are an error of the kind
+/// `(Ipv4Addr, u16)`, `(Ipv6Addr, u16)`, `(&str, u16)`, `(String, u16)`, `str`, `String`, `[SocketAddr]`, and
+/// references to these. Host names come with a later version; until then they are an error of the kind
 /// [`InvalidInput`](io::ErrorKind::InvalidInput).
 ///
 /// # Examples
-///
 /// ```
 /// # fn main() -> std::io::Result<()> {
 /// use mainspring::net::TcpListener;

@@ -33,6 +33,9 @@ const NEXT_STREAK_MAX: u32 = 3;
 const BATCH_NS: u64 = 1_000_000;
 /// A task whose turn lasts longer than this yields at its next leaf operation.
 const SLICE_NS: u64 = 5_000_000;
+/// Waking a sibling, and its going back to sleep, costs about so much of a processor. For less work than that no help is
+/// called when the driver delivers wake-ups; what a task spawns or wakes is of unknown length and always worth a helper.
+const HELP_NS: u64 = 20_000;
 /// Task numbers are taken from the runtime in blocks, so that a spawn needs no atomic.
 const IDS_PER_BLOCK: u64 = 256;
 /// So many tasks at once come from the injector, or go there when the ring is full.
@@ -63,8 +66,12 @@ pub(crate) struct Core {
     next_streak: Cell<u32>,
     /// Polls until the next look; adapted so that a batch lasts about [`BATCH_NS`] at most.
     pub(super) batch: Cell<u32>,
-    /// How many polls the last batch had.
+    /// How many polls there were since the batch was last adapted.
     pub(super) ran: Cell<u32>,
+    /// What a poll takes, on the average of the last batches.
+    poll_ns: Cell<u64>,
+    /// The driver is delivering: help is called once, at the end, if it is worth it.
+    delivering: Cell<bool>,
     /// Woken to help, and nothing found yet.
     pub(super) searching: Cell<bool>,
     /// Has taken work from a sibling since it last fell asleep: there may be more.
@@ -109,6 +116,8 @@ impl Core {
             next_streak: Cell::new(0),
             batch: Cell::new(POLLS_PER_LOOK),
             ran: Cell::new(0),
+            poll_ns: Cell::new(HELP_NS),
+            delivering: Cell::new(false),
             searching: Cell::new(false),
             has_helped: Cell::new(false),
             seen_polls: RefCell::new(vec![0; shared.workers.len()]),
@@ -193,10 +202,24 @@ impl Core {
                 if let Err(task) = owner.push(task) {
                     self.overflow(owner, task);
                 }
-                if self.shared.idle.may_help() {
+                if self.shared.idle.may_help() && !self.delivering.get() {
                     self.shared.wake_helper();
                 }
             }
+        }
+    }
+
+    /// Hands out what the driver has taken in, then calls a helper if there is more work than a helper costs, beyond the
+    /// task that this worker runs next.
+    pub(super) fn deliver(&self, woken: &mut Wakers) {
+        self.delivering.set(true);
+        self.worker.driver.deliver(woken);
+        self.delivering.set(false);
+        if let RunQueue::Stealable(owner) = &self.queue
+            && self.shared.idle.may_help()
+            && owner.len().saturating_sub(1) as u64 * self.poll_ns.get() > HELP_NS
+        {
+            self.shared.wake_helper();
         }
     }
 
@@ -416,9 +439,13 @@ impl Core {
         !self.shared.injector.is_empty() || others.into_iter().any(|(_, worker)| ring(worker))
     }
 
-    /// The turn is over: the next batch is as long as fits into [`BATCH_NS`].
-    pub(super) fn adapt_batch(&self, ran: u32, took_ns: u64) {
-        let batch = self.batch.get();
+    /// The batch is over and took so long: the next one is as long as fits into [`BATCH_NS`].
+    pub(super) fn adapt_batch(&self, took_ns: u64) {
+        let (ran, batch) = (self.ran.take(), self.batch.get());
+        if ran == 0 {
+            return;
+        }
+        self.poll_ns.set((self.poll_ns.get() * 3 + took_ns / u64::from(ran)) / 4);
         let next = if took_ns > BATCH_NS { u64::from(ran) * BATCH_NS / took_ns } else { u64::from(batch) * 2 };
         self.batch.set(u32::try_from(next).unwrap_or(u32::MAX).clamp(1, POLLS_PER_LOOK));
     }

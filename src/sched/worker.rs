@@ -158,7 +158,7 @@ impl Core {
             ran += 1;
         }
         self.worker().publish_rest();
-        self.ran.set(ran);
+        self.ran.set(self.ran.get() + ran);
     }
 
     /// A look at the driver between two batches, without sleeping.
@@ -168,8 +168,8 @@ impl Core {
         let mut woken = self.woken.borrow_mut();
         let turned = driver.wait(Nap::Look, &mut woken);
         debug_assert!(turned == Turned::Fine, "a look cannot stall");
-        self.adapt_batch(self.ran.get(), driver.coarse_ns().saturating_sub(before));
-        driver.deliver(&mut woken);
+        self.adapt_batch(driver.coarse_ns().saturating_sub(before));
+        self.deliver(&mut woken);
     }
 
     /// A helper that came too late, or has run what it took, goes on looking for a moment, giving its processor away between two
@@ -205,6 +205,8 @@ impl Core {
             local.wake_up();
             return Turned::Fine;
         }
+        let before = driver.coarse_ns();
+        self.adapt_batch(driver.refresh().saturating_sub(before));
         let mut woken = self.woken.borrow_mut();
         let nap = self.sign_out(lends);
         self.shared.tell_quiet();
@@ -212,7 +214,7 @@ impl Core {
         driver.parker.wake_up();
         local.wake_up();
         let was_guard = self.sign_in();
-        driver.deliver(&mut woken);
+        self.deliver(&mut woken);
         drop(woken);
         if was_guard {
             self.rescue_stuck_siblings();
@@ -294,6 +296,7 @@ impl Core {
         let driver = &self.worker().driver;
         if driver.parker.prepare(0) {
             let mut woken = self.woken.borrow_mut();
+            driver.refresh();
             let _ = driver.wait(Nap::Capped(Duration::from_millis(1)), &mut woken);
             driver.parker.wake_up();
             driver.deliver(&mut woken);

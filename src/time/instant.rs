@@ -19,6 +19,8 @@ const fn years(count: u64) -> Duration {
 
 /// A moment of the runtime's monotonic clock.
 ///
+/// Use it instead of std's wherever time is measured inside of tasks: code that asks std cannot be simulated.
+///
 /// In a simulation the clock is virtual: it moves only while every task waits, and then leaps to the next deadline.
 /// Outside of a runtime [`now`](Self::now) reads the real clock. Arithmetic is that of [`std::time::Instant`].
 ///
@@ -57,7 +59,19 @@ impl Instant {
         Self { std }
     }
 
-    /// The moment that std calls so. In a simulation std's clock has nothing to do with the virtual one.
+    /// The moment that std calls so.
+    ///
+    /// For deadlines that come from code which knows nothing of this crate. In a simulation std's clock has nothing to
+    /// do with the virtual one.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Duration, Instant};
+    ///
+    /// let now = Instant::now();
+    /// let later = now.into_std() + Duration::from_secs(1);
+    /// assert_eq!(Instant::from_std(later) - now, Duration::from_secs(1));
+    /// ```
     #[must_use]
     pub const fn from_std(std: std::time::Instant) -> Self {
         Self { std }
@@ -70,6 +84,15 @@ impl Instant {
     }
 
     /// The time from `earlier` to this moment; zero if `earlier` is later.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Duration, Instant};
+    ///
+    /// let (start, second) = (Instant::now(), Duration::from_secs(1));
+    /// assert_eq!((start + second).duration_since(start), second);
+    /// assert_eq!(start.duration_since(start + second), Duration::ZERO);
+    /// ```
     #[must_use]
     pub fn duration_since(&self, earlier: Self) -> Duration {
         self.std.saturating_duration_since(earlier.std)
@@ -81,13 +104,26 @@ impl Instant {
         self.std.checked_duration_since(earlier.std)
     }
 
-    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    /// As [`duration_since`](Self::duration_since), under the name that std has for it.
     #[must_use]
     pub fn saturating_duration_since(&self, earlier: Self) -> Duration {
         self.std.saturating_duration_since(earlier.std)
     }
 
     /// The time from this moment until now; zero if it is still to come.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Duration, Instant, sleep};
+    ///
+    /// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+    /// runtime.block_on(async {
+    ///     let start = Instant::now();
+    ///     sleep(Duration::from_millis(5)).await;
+    ///     assert_eq!(start.elapsed(), Duration::from_millis(5));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Self::now().duration_since(*self)

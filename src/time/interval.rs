@@ -16,6 +16,9 @@ const LATE: Duration = Duration::from_millis(5);
 
 /// Ticks at once, and then every `period`.
 ///
+/// For what is done again and again. Unlike a loop that sleeps, it counts from when a tick was due, not from when the
+/// work on it was done, so it does not drift.
+///
 /// # Panics
 /// If `period` is zero, or if called outside of a runtime.
 ///
@@ -41,6 +44,8 @@ pub fn interval(period: Duration) -> Interval {
 }
 
 /// Ticks at `start`, and then every `period`.
+///
+/// For intervals that are not to tick at once, or that are to tick in step with each other.
 ///
 /// # Panics
 /// If `period` is zero, or if called outside of a runtime.
@@ -116,6 +121,23 @@ impl MissedTickBehavior {
 }
 
 /// Ticks, in step. Made by [`interval`] and [`interval_at`].
+///
+/// # Examples
+/// ```
+/// use mainspring::time::{Duration, Instant, interval, sleep};
+///
+/// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+/// runtime.block_on(async {
+///     let start = Instant::now();
+///     let mut ticks = interval(Duration::from_millis(100));
+///     for _ in 0..10 {
+///         ticks.tick().await;
+///         sleep(Duration::from_millis(30)).await; // the work
+///     }
+///     assert_eq!(start.elapsed(), Duration::from_millis(930));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     /// Over at the next tick.
@@ -138,6 +160,9 @@ impl Interval {
     /// # Cancellation
     /// **Strict.** A tick is taken only by the call that returns it.
     ///
+    /// # Panics
+    /// The future panics where a [`Sleep`] does: if it has to wait and there is no runtime.
+    ///
     /// # Examples
     /// ```
     /// use mainspring::time::{Duration, Instant, interval};
@@ -156,7 +181,26 @@ impl Interval {
         Tick { interval: self }
     }
 
-    /// Polls for the next tick. For those who write futures by hand; only who polled last is woken.
+    /// Polls for the next tick, and says when it was due.
+    ///
+    /// For those who write futures by hand; only who polled last is woken.
+    ///
+    /// # Panics
+    /// If it has to wait and there is no runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Duration, Instant, interval};
+    /// use std::future::poll_fn;
+    ///
+    /// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+    /// runtime.block_on(async {
+    ///     let start = Instant::now();
+    ///     let mut ticks = interval(Duration::from_millis(10));
+    ///     assert_eq!(poll_fn(|cx| ticks.poll_tick(cx)).await, start);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.delay).poll(cx));
         let due = self.delay.deadline();
@@ -169,6 +213,8 @@ impl Interval {
     }
 
     /// Makes the next tick due a period from now. Missed ones are dropped.
+    ///
+    /// For what is due after a period of silence: every sign of life resets it.
     ///
     /// # Examples
     /// ```
@@ -191,17 +237,69 @@ impl Interval {
     }
 
     /// Makes the next tick due now. Missed ones are dropped.
+    ///
+    /// For work that is wanted before its time; the ticks after it follow every period from now.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Duration, Instant, interval, sleep};
+    ///
+    /// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+    /// runtime.block_on(async {
+    ///     let mut ticks = interval(Duration::from_millis(100));
+    ///     ticks.tick().await;
+    ///     sleep(Duration::from_millis(30)).await;
+    ///     ticks.reset_immediately();
+    ///     let now = Instant::now();
+    ///     assert_eq!(ticks.tick().await, now);
+    ///     assert_eq!(ticks.tick().await, now + Duration::from_millis(100));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn reset_immediately(&mut self) {
         self.reset_after(Duration::ZERO);
     }
 
     /// Makes the next tick due `after` from now. Missed ones are dropped.
+    ///
+    /// For one longer or shorter pause, as after a failure.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Duration, Instant, interval};
+    ///
+    /// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+    /// runtime.block_on(async {
+    ///     let mut ticks = interval(Duration::from_millis(100));
+    ///     let first = ticks.tick().await;
+    ///     ticks.reset_after(Duration::from_secs(5));
+    ///     assert_eq!(ticks.tick().await - first, Duration::from_millis(5_000));
+    ///     assert_eq!(ticks.tick().await - first, Duration::from_millis(5_100));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn reset_after(&mut self, after: Duration) {
         self.reset_at(Instant::now().saturating_add(after));
     }
 
-    /// Makes the next tick due at `deadline`, however far away; those after it follow every period. If it is in the
-    /// past, the ticks since then are missed ones.
+    /// Makes the next tick due at `deadline`, however far away; those after it follow every period.
+    ///
+    /// If it is in the past, the ticks since then are missed ones.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::time::{Duration, Instant, interval};
+    ///
+    /// let runtime = mainspring::runtime::Builder::new_simulated(1).build()?;
+    /// runtime.block_on(async {
+    ///     let mut ticks = interval(Duration::from_millis(100));
+    ///     ticks.tick().await;
+    ///     let deadline = Instant::now() + Duration::from_secs(1);
+    ///     ticks.reset_at(deadline);
+    ///     assert_eq!(ticks.tick().await, deadline);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn reset_at(&mut self, deadline: Instant) {
         Pin::new(&mut self.delay).reset(deadline);
     }
@@ -225,9 +323,13 @@ impl Interval {
 }
 
 /// The future of [`Interval::tick`].
+///
+/// # Cancellation
+/// **Strict.** A tick is taken only by the poll that returns it.
 #[derive(Debug)]
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Tick<'a> {
+    /// Whose tick it is.
     interval: &'a mut Interval,
 }
 

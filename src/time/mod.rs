@@ -1,8 +1,8 @@
 //! Time: waiting for a while, until an instant, at intervals, or for something else but not for ever.
 //!
 //! A door: what users call. The engine below it is the timer wheel of each worker (`driver::wheel`), and all the
-//! time there is comes from the driver, so that in a simulation it is virtual: hours pass in microseconds, and in the
-//! same way each time.
+//! time there is comes from the driver, so that in a simulation it is virtual: hours pass in microseconds, and in
+//! the same way each time.
 //!
 //! ```text
 //!    interval ──┐
@@ -47,6 +47,8 @@ pub use std::time::Duration;
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 
 /// What can go wrong with time: that there was too little of it.
+///
+/// For those who look for the error where tokio has it; it is [`time::Elapsed`](Elapsed) as well.
 pub mod error {
     pub use super::timeout::Elapsed;
 }

@@ -23,6 +23,9 @@ const CLOSE_NS: u64 = 100_000_000;
 
 /// Waits until `duration` has passed.
 ///
+/// For a pause, or to do something later. To bound something else there is [`timeout`](super::timeout()), and for what
+/// is done again and again [`interval`](super::interval()), which does not drift.
+///
 /// The wait may take longer if the task has to wait for its turn, never less. On Linux it is exact to some 50 us, in
 /// a simulation to the nanosecond. A duration too long to be represented never passes.
 ///
@@ -52,6 +55,8 @@ pub fn sleep(duration: Duration) -> Sleep {
 
 /// Waits until `deadline`. One in the past is over at the first poll.
 ///
+/// For a moment that is known beforehand, as when several waits are to end together.
+///
 /// # Cancellation
 /// **Strict.** Dropping this future removes the timer.
 ///
@@ -78,7 +83,11 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 
 /// The future of [`sleep`] and [`sleep_until`].
 ///
-/// Polled again after it is over, it is over still; [`reset`](Self::reset) starts it anew.
+/// Polled again after it is over, it is over still; [`reset`](Self::reset) starts it anew. Keep one and reset it where
+/// a deadline moves often, as that of an idle connection does: it costs less than a new one each time.
+///
+/// # Cancellation
+/// **Strict.** Dropping it removes the timer.
 ///
 /// # Panics
 /// Polling it panics if there is no runtime to wait in: it is polled outside of every runtime for the first time, or

@@ -11,6 +11,9 @@ use std::{fmt, io};
 
 /// Waits for `future`, for at most `duration`.
 ///
+/// For everything that depends on somebody else: a peer, a lock, a task. If several steps share one limit, use
+/// [`timeout_at`] for each, or put the steps into one future.
+///
 /// The future is polled first: if it is ready when the time is up, its output counts. When the time is up the future
 /// is not polled again; it is dropped along with this one, or can be had from [`Timeout::into_inner`].
 ///
@@ -47,6 +50,8 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 
 /// Waits for `future`, until `deadline` at most. See [`timeout`].
 ///
+/// For several steps that have one deadline together.
+///
 /// # Cancellation
 /// That of `future`. Running out of time is a cancellation of it too.
 ///
@@ -75,6 +80,12 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::Int
 }
 
 /// The future of [`timeout`] and [`timeout_at`].
+///
+/// # Cancellation
+/// That of the future inside, which is dropped along with it; [`into_inner`](Self::into_inner) saves it.
+///
+/// # Panics
+/// Polling it panics where the future inside does, and where a [`Sleep`] does.
 #[derive(Debug)]
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Timeout<F> {
@@ -85,19 +96,21 @@ pub struct Timeout<F> {
 }
 
 impl<F> Timeout<F> {
-    /// What is waited for.
+    /// What is waited for, to look at.
     #[must_use]
     pub fn get_ref(&self) -> &F {
         &self.value
     }
 
-    /// What is waited for.
+    /// What is waited for, to change it or to poll it past the deadline.
     #[must_use]
     pub fn get_mut(&mut self) -> &mut F {
         &mut self.value
     }
 
     /// Gives the future back; it goes on without a deadline.
+    ///
+    /// For what is too costly to be begun again, after the first complaint that it takes long.
     ///
     /// # Examples
     /// ```
@@ -116,8 +129,8 @@ impl<F> Timeout<F> {
     fn value_and_delay(self: Pin<&mut Self>) -> (Pin<&mut F>, &mut Sleep) {
         // SAFETY: nothing is moved out of `this`: `delay` is `Unpin`, and `value` is pinned again in the next line.
         let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: `value` cannot move while the whole is pinned: there is no `Drop` to move it, `Timeout` is `Unpin` only
-        // if `F` is, and whoever gets at it otherwise needs a `&mut Timeout` or the `Timeout` itself.
+        // SAFETY: `value` cannot move while the whole is pinned: there is no `Drop` to move it, `Timeout` is `Unpin`
+        // only if `F` is, and whoever gets at it otherwise needs a `&mut Timeout` or the `Timeout` itself.
         (unsafe { Pin::new_unchecked(&mut this.value) }, &mut this.delay)
     }
 }
@@ -137,8 +150,10 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
-/// The time was up before the future was ready. Its effects up to then stand; what is lost by dropping it says its own
-/// documentation.
+/// The time was up before the future was ready.
+///
+/// Its effects up to then stand; what is lost by dropping it says its own documentation. It turns into an
+/// [`io::Error`] of the kind [`TimedOut`](io::ErrorKind::TimedOut), so that `?` works among operations on sockets.
 ///
 /// # Examples
 /// ```

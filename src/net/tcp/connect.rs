@@ -19,6 +19,9 @@ use crate::driver::source::Purpose;
 use crate::net::sock::{Sock, refuse_in_a_simulation};
 
 /// Future of [`TcpStream::connect`] and [`TcpSocket::connect`](super::TcpSocket::connect).
+///
+/// # Cancellation
+/// **Lossy.** The attempt under way is ended and its socket closed.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Connect {

@@ -36,8 +36,10 @@ const BACKLOG: u32 = 1_024;
 
 /// A socket that takes connections.
 ///
-/// # Examples
+/// Several tasks may accept from one listener at once. Dropping it closes it, and resets the connections that nobody
+/// has accepted.
 ///
+/// # Examples
 /// ```
 /// # fn main() -> std::io::Result<()> {
 /// use mainspring::net::{TcpListener, TcpStream};
@@ -62,16 +64,32 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    /// Listens on the first of these addresses that can be had. Port 0 lets the system choose one.
+    /// Listens on the first of these addresses that can be had.
     ///
-    /// The address may be used again right after the listener is gone (`SO_REUSEADDR`), and up to 1,024 connections
-    /// wait to be accepted; [`TcpSocket`](super::TcpSocket) is there for other wishes.
+    /// Port 0 lets the system choose one, which [`local_addr`](Self::local_addr) then tells. The address may be
+    /// used again right after the listener is gone (`SO_REUSEADDR`), and up to 1,024 connections wait to be accepted;
+    /// [`TcpSocket`] is there for other wishes.
     ///
     /// # Cancellation
     /// **Strict.** It never waits, so there is no moment at which it could be dropped half done.
     ///
     /// # Errors
     /// `InvalidInput` if the address is no literal; otherwise what the system says of the last address.
+    ///
+    /// # Examples
+    /// ```
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// use mainspring::net::TcpListener;
+    /// use std::net::SocketAddr;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let taken = listener.local_addr()?;
+    /// let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    /// let other = TcpListener::bind(&[taken, free][..]).await?;
+    /// assert_ne!(other.local_addr()?, taken);
+    /// # std::io::Result::Ok(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<Self> {
         let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
         for address in address.addresses()? {
@@ -85,8 +103,23 @@ impl TcpListener {
 
     /// Takes a listener from std and makes it non-blocking.
     ///
+    /// For a listening socket that is inherited, as in a restart without a gap, or that std has prepared.
+    ///
     /// # Errors
     /// If the descriptor is not an open IPv4 or IPv6 stream socket, and in a simulated runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// use mainspring::net::{TcpListener, TcpStream};
+    ///
+    /// let prepared = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let listener = TcpListener::from_std(prepared)?;
+    /// let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// assert_eq!(listener.accept().await?.1, client.local_addr()?);
+    /// # std::io::Result::Ok(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         refuse_in_a_simulation()?;
         expect_tcp(&listener)?;
@@ -100,6 +133,8 @@ impl TcpListener {
     }
 
     /// Gives std's listener back. It is still non-blocking.
+    ///
+    /// For handing it to another runtime, or to the process that takes over.
     ///
     /// # Errors
     /// Only in a simulated runtime, whose listeners std knows nothing of.
@@ -121,6 +156,30 @@ impl TcpListener {
     ///
     /// # Panics
     /// The future panics if it has to wait and there is no runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// use mainspring::net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let address = listener.local_addr()?;
+    /// let server = mainspring::spawn(async move {
+    ///     loop {
+    ///         match listener.accept().await {
+    ///             Ok((stream, _peer)) => drop(mainspring::spawn(async move { stream.write_all(b"hi").await })),
+    ///             Err(error) => eprintln!("cannot accept: {error}"), // rests by itself, if descriptors ran out
+    ///         }
+    ///     }
+    /// });
+    /// for _ in 0..3 {
+    ///     let client = TcpStream::connect(address).await?;
+    ///     assert_eq!(client.read(&mut [0; 8]).await?, 2);
+    /// }
+    /// server.abort();
+    /// # std::io::Result::Ok(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn accept(&self) -> Accept<'_> {
         let waiter = self.sock.source().waiter(Purpose::here(WaitKind::Accept));
@@ -153,6 +212,8 @@ impl TcpListener {
 
     /// Takes the pending error off the socket (`SO_ERROR`).
     ///
+    /// [`accept`](Self::accept) reports errors by itself; this is for a listener that comes from elsewhere.
+    ///
     /// # Errors
     /// If the system cannot even say that.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
@@ -160,6 +221,8 @@ impl TcpListener {
     }
 
     /// The descriptor; none in a simulated runtime.
+    ///
+    /// For system calls that are not offered here.
     pub fn try_as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.sock.try_as_fd()
     }
@@ -180,6 +243,9 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Future of [`TcpListener::accept`].
+///
+/// # Cancellation
+/// **Strict.** A connection is taken only by the poll that returns it.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Accept<'a> {

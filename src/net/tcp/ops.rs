@@ -60,6 +60,9 @@ impl TcpStream {
 }
 
 /// Future of [`TcpStream::read`].
+///
+/// # Cancellation
+/// **Strict.** Data is taken only by the poll that returns it.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Read<'a> {
@@ -90,6 +93,9 @@ impl Future for Read<'_> {
 }
 
 /// Future of [`TcpStream::read_exact`].
+///
+/// # Cancellation
+/// **Lossy.** What was read before is in the buffer and gone from the stream, but how much it was is lost.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct ReadExact<'a> {
@@ -129,6 +135,9 @@ fn ended_early(filled: usize, wanted: usize) -> io::Error {
 }
 
 /// Future of [`TcpStream::read_vectored`].
+///
+/// # Cancellation
+/// **Strict.** Data is taken only by the poll that returns it.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct ReadVectored<'a, 'b> {
@@ -159,6 +168,9 @@ impl Future for ReadVectored<'_, '_> {
 }
 
 /// Future of [`TcpStream::peek`].
+///
+/// # Cancellation
+/// **Strict.** Nothing is taken at all.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Peek<'a> {
@@ -190,6 +202,9 @@ impl Future for Peek<'_> {
 }
 
 /// Future of [`TcpStream::write`].
+///
+/// # Cancellation
+/// **Strict.** Data is given away only by the poll that says so.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Write<'a> {
@@ -220,6 +235,9 @@ impl Future for Write<'_> {
 }
 
 /// Future of [`TcpStream::write_all`].
+///
+/// # Cancellation
+/// **Lossy.** A part may have been written, and nobody says how much.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct WriteAll<'a> {
@@ -253,6 +271,9 @@ impl Future for WriteAll<'_> {
 }
 
 /// Future of [`TcpStream::write_vectored`].
+///
+/// # Cancellation
+/// **Strict.** Data is given away only by the poll that says so.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct WriteVectored<'a, 'b> {
@@ -283,6 +304,9 @@ impl Future for WriteVectored<'_, '_> {
 }
 
 /// Future of [`TcpStream::readable`].
+///
+/// # Cancellation
+/// **Strict.** It only looks.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Readable<'a>(Waiter<'a>);
@@ -302,6 +326,9 @@ impl Future for Readable<'_> {
 }
 
 /// Future of [`TcpStream::writable`].
+///
+/// # Cancellation
+/// **Strict.** It only looks.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Writable<'a>(Waiter<'a>);

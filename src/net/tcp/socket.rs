@@ -15,8 +15,11 @@ use crate::task::wait::WaitKind;
 
 /// A socket to be given options, and then an address to connect to or to listen on.
 ///
-/// # Examples
+/// For what must be decided before there is a connection: the sizes of its buffers, the local address, how long the
+/// queue of a listener is. Everything else is simpler by [`TcpStream::connect`](super::TcpStream::connect) and
+/// [`TcpListener::bind`].
 ///
+/// # Examples
 /// ```
 /// # fn main() -> std::io::Result<()> {
 /// use mainspring::net::{TcpSocket, TcpStream};
@@ -85,8 +88,10 @@ impl TcpSocket {
         Ok(Self { socket: sys::tcp_socket(&address)? })
     }
 
-    /// Takes a socket that was made elsewhere, not yet connected, and makes it non-blocking. std has no type for
-    /// such a socket, so it comes dressed as a stream.
+    /// Takes a socket that was made elsewhere, not yet connected, and makes it non-blocking.
+    ///
+    /// For options that are not offered here, set by a crate that offers them. std has no type for such a socket, so it
+    /// comes dressed as a stream.
     ///
     /// # Errors
     /// If the descriptor is not an open IPv4 or IPv6 stream socket, and in a simulated runtime.
@@ -99,22 +104,32 @@ impl TcpSocket {
 
     option! {
         /// May the address be used while old connections to it linger (`SO_REUSEADDR`)?
+        ///
+        /// For every server that is to be started again at once.
         reuseaddr, set_reuseaddr: bool = reuse_address, set_reuse_address
     }
     option! {
         /// May several sockets listen on the address, and share its connections (`SO_REUSEPORT`)?
+        ///
+        /// For several processes that serve one port; each of the sockets must say so.
         reuseport, set_reuseport: bool = reuse_port, set_reuse_port
     }
     option! {
         /// Is a small write sent at once (`TCP_NODELAY`), instead of waiting for the answer to the one before?
+        ///
+        /// For those who answer requests.
         nodelay, set_nodelay: bool = tcp_nodelay, set_tcp_nodelay
     }
     option! {
         /// Are idle connections probed (`SO_KEEPALIVE`)?
+        ///
+        /// For connections over which nothing is said for hours: the peer may be long gone.
         keepalive, set_keepalive: bool = keepalive, set_keepalive
     }
     option! {
         /// What closing does to data not yet sent (`SO_LINGER`): a zero throws it away and resets the connection.
+        ///
+        /// See [`TcpStream::set_linger`](super::TcpStream::set_linger).
         linger, set_linger: Option<Duration> = linger, set_linger
     }
 
@@ -126,10 +141,25 @@ impl TcpSocket {
         self.socket.send_buffer_size().map(saturate)
     }
 
-    /// Asks for a send buffer of this size. Linux doubles it, for its own needs, and cuts it to `net.core.wmem_max`.
+    /// Asks for a send buffer of this size.
+    ///
+    /// For many connections on little memory, or few on a long line; the kernel's own choice, which grows with need, is
+    /// otherwise better. Linux doubles the size, for its own needs, and cuts it to `net.core.wmem_max`.
     ///
     /// # Errors
     /// What the system says.
+    ///
+    /// # Examples
+    /// ```
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// use mainspring::net::TcpSocket;
+    ///
+    /// let socket = TcpSocket::new_v4()?;
+    /// socket.set_send_buffer_size(16_384)?;
+    /// assert!(socket.send_buffer_size()? >= 16_384);
+    /// # std::io::Result::Ok(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_send_buffer_size(&self, bytes: u32) -> io::Result<()> {
         self.socket.set_send_buffer_size(bytes as usize)
     }
@@ -142,7 +172,10 @@ impl TcpSocket {
         self.socket.recv_buffer_size().map(saturate)
     }
 
-    /// Asks for a receive buffer of this size. Linux doubles it and cuts it to `net.core.rmem_max`.
+    /// Asks for a receive buffer of this size.
+    ///
+    /// As with [`set_send_buffer_size`](Self::set_send_buffer_size). Linux doubles it and cuts it to
+    /// `net.core.rmem_max`.
     ///
     /// # Errors
     /// What the system says.
@@ -169,6 +202,8 @@ impl TcpSocket {
 
     /// Gives the socket a local address. Port 0 lets the system choose one.
     ///
+    /// Before [`listen`](Self::listen) always; before [`connect`](Self::connect) if the peer is to see this address.
+    ///
     /// # Errors
     /// What the system says: that the address is in use, is not this machine's, or is of the other family.
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
@@ -186,6 +221,22 @@ impl TcpSocket {
     ///
     /// # Panics
     /// The future panics if it has to wait and there is no runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// use mainspring::net::{TcpListener, TcpSocket};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let socket = TcpSocket::new_v4()?;
+    /// socket.bind("127.0.0.1:0".parse().expect("an address"))?;
+    /// let from = socket.local_addr()?;
+    /// let _client = socket.connect(listener.local_addr()?).await?;
+    /// let (_server, peer) = listener.accept().await?;
+    /// assert_eq!(peer, from);
+    /// # std::io::Result::Ok(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn connect(self, address: SocketAddr) -> Connect {
         Connect::with(self.socket, address, Purpose::here(WaitKind::Connect))
@@ -193,8 +244,23 @@ impl TcpSocket {
 
     /// Listens on the bound address, with up to `backlog` connections waiting to be accepted.
     ///
+    /// The kernel cuts the number to `net.core.somaxconn`, and lets clients beyond it try again by themselves.
+    ///
     /// # Errors
     /// What the system says.
+    ///
+    /// # Examples
+    /// ```
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// use mainspring::net::{TcpSocket, TcpStream};
+    ///
+    /// let socket = TcpSocket::new_v4()?;
+    /// socket.bind("127.0.0.1:0".parse().expect("an address"))?;
+    /// let listener = socket.listen(16)?;
+    /// assert!(TcpStream::connect(listener.local_addr()?).await.is_ok());
+    /// # std::io::Result::Ok(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         self.socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         Ok(TcpListener::of(self.socket.into()))

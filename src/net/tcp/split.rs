@@ -13,22 +13,30 @@ use std::sync::Arc;
 use super::{Peek, Read, ReadExact, ReadVectored, Readable, TcpStream, Writable, Write, WriteAll, WriteVectored};
 
 /// The reading half of a stream that [`TcpStream::split`] lends.
+///
+/// For code that is to read and not to write; what is not offered here is offered by the stream, by `as_ref`.
 #[derive(Debug)]
 pub struct ReadHalf<'a>(&'a TcpStream);
 
 /// The writing half of a stream that [`TcpStream::split`] lends. Dropping it does not shut the direction down.
+///
+/// For code that is to write and not to read.
 #[derive(Debug)]
 pub struct WriteHalf<'a>(&'a TcpStream);
 
 /// The reading half of a stream that [`TcpStream::into_split`] took apart.
+///
+/// For a task that reads while another writes. Dropping it ends nothing: the socket is closed with the second half.
 #[derive(Debug)]
 pub struct OwnedReadHalf {
     /// Shared with the other half.
     stream: Arc<TcpStream>,
 }
 
-/// The writing half of a stream that [`TcpStream::into_split`] took apart. Dropping it shuts the direction down, so
-/// that the peer finds the end of the stream, while reading goes on.
+/// The writing half of a stream that [`TcpStream::into_split`] took apart.
+///
+/// For a task that writes while another reads. Dropping it shuts the direction down, so that the peer finds the end of
+/// the stream, while reading goes on; [`forget`](Self::forget) drops it without that.
 #[derive(Debug)]
 pub struct OwnedWriteHalf {
     /// Shared with the other half.
@@ -49,40 +57,85 @@ pub(super) fn owned(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
 /// What a reading half can do, for the borrowed and the owned one alike.
 macro_rules! reading {
     () => {
-        /// As [`TcpStream::read`], cancellation and errors included.
+        /// Reads what is there: [`TcpStream::read`], on this half.
+        ///
+        /// # Cancellation
+        /// **Strict.** Data is taken only by the poll that returns it.
+        ///
+        /// # Errors
+        /// As there.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> Read<'a> {
             Read::new(self.as_ref(), buf, Location::caller())
         }
 
-        /// As [`TcpStream::read_exact`], cancellation and errors included.
+        /// Fills the buffer: [`TcpStream::read_exact`], on this half.
+        ///
+        /// # Cancellation
+        /// **Lossy.** How much was read before is lost.
+        ///
+        /// # Errors
+        /// As there: `UnexpectedEof` if the stream ends before.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> ReadExact<'a> {
             ReadExact::new(self.as_ref(), buf, Location::caller())
         }
 
-        /// As [`TcpStream::read_vectored`], cancellation and errors included.
+        /// Reads into several buffers: [`TcpStream::read_vectored`], on this half.
+        ///
+        /// # Cancellation
+        /// **Strict.** Data is taken only by the poll that returns it.
+        ///
+        /// # Errors
+        /// As there.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn read_vectored<'a, 'b>(&'a self, bufs: &'a mut [IoSliceMut<'b>]) -> ReadVectored<'a, 'b> {
             ReadVectored::new(self.as_ref(), bufs, Location::caller())
         }
 
-        /// As [`TcpStream::peek`], cancellation and errors included.
+        /// Reads without taking: [`TcpStream::peek`], on this half.
+        ///
+        /// # Cancellation
+        /// **Strict.** Nothing is taken at all.
+        ///
+        /// # Errors
+        /// As there.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> Peek<'a> {
             Peek::new(self.as_ref(), buf, Location::caller())
         }
 
-        /// As [`TcpStream::readable`], cancellation and errors included.
+        /// Waits until a read may succeed: [`TcpStream::readable`], on this half.
+        ///
+        /// # Cancellation
+        /// **Strict.** It only looks.
+        ///
+        /// # Errors
+        /// As there.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn readable(&self) -> Readable<'_> {
             Readable::new(self.as_ref(), Location::caller())
         }
 
-        /// As [`TcpStream::try_read`].
+        /// Reads what is there, without waiting: [`TcpStream::try_read`], on this half.
         ///
         /// # Errors
-        /// As there.
+        /// `WouldBlock` if there is nothing; otherwise as there.
         pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
             self.as_ref().try_read(buf)
         }
@@ -94,34 +147,70 @@ macro_rules! reading {
 /// What a writing half can do, for the borrowed and the owned one alike.
 macro_rules! writing {
     () => {
-        /// As [`TcpStream::write`], cancellation and errors included.
+        /// Writes what there is room for: [`TcpStream::write`], on this half.
+        ///
+        /// # Cancellation
+        /// **Strict.** Data is given away only by the poll that says so.
+        ///
+        /// # Errors
+        /// As there: `BrokenPipe` or `ConnectionReset` if the peer has gone.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn write<'a>(&'a self, buf: &'a [u8]) -> Write<'a> {
             Write::new(self.as_ref(), buf, Location::caller())
         }
 
-        /// As [`TcpStream::write_all`], cancellation and errors included.
+        /// Writes all of it: [`TcpStream::write_all`], on this half.
+        ///
+        /// # Cancellation
+        /// **Lossy.** A part may have been written, and nobody says how much.
+        ///
+        /// # Errors
+        /// As there.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> WriteAll<'a> {
             WriteAll::new(self.as_ref(), buf, Location::caller())
         }
 
-        /// As [`TcpStream::write_vectored`], cancellation and errors included.
+        /// Writes from several buffers: [`TcpStream::write_vectored`], on this half.
+        ///
+        /// # Cancellation
+        /// **Strict.** Data is given away only by the poll that says so.
+        ///
+        /// # Errors
+        /// As there.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn write_vectored<'a, 'b>(&'a self, bufs: &'a [IoSlice<'b>]) -> WriteVectored<'a, 'b> {
             WriteVectored::new(self.as_ref(), bufs, Location::caller())
         }
 
-        /// As [`TcpStream::writable`], cancellation and errors included.
+        /// Waits until a write may succeed: [`TcpStream::writable`], on this half.
+        ///
+        /// # Cancellation
+        /// **Strict.** It only looks.
+        ///
+        /// # Errors
+        /// As there.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn writable(&self) -> Writable<'_> {
             Writable::new(self.as_ref(), Location::caller())
         }
 
-        /// As [`TcpStream::try_write`].
+        /// Writes what there is room for, without waiting: [`TcpStream::try_write`], on this half.
         ///
         /// # Errors
-        /// As there.
+        /// `WouldBlock` if there is no room; otherwise as there.
         pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
             self.as_ref().try_write(buf)
         }
@@ -174,6 +263,21 @@ impl OwnedReadHalf {
     ///
     /// # Errors
     /// If the halves are of two streams; the error gives both back.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::net::{TcpListener, TcpStream};
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// # let (server, _) = listener.accept().await?;
+    /// let (read, write) = client.into_split();
+    /// let client = read.reunite(write).expect("they are of one stream");
+    /// client.write_all(b"whole again").await?;
+    /// assert_eq!(server.read(&mut [0; 16]).await?, 11);
+    /// # std::io::Result::Ok(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn reunite(self, other: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
         reunite(self, other)
     }
@@ -182,7 +286,7 @@ impl OwnedReadHalf {
 impl OwnedWriteHalf {
     writing!();
 
-    /// Puts the stream together again.
+    /// Puts the stream together again, as [`OwnedReadHalf::reunite`] does.
     ///
     /// # Errors
     /// If the halves are of two streams; the error gives both back.
@@ -191,6 +295,24 @@ impl OwnedWriteHalf {
     }
 
     /// Drops this half without shutting its direction down.
+    ///
+    /// For a stream whose end is said in another way, or by the reading half when that is done.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::net::{TcpListener, TcpStream};
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// # let (server, _) = listener.accept().await?;
+    /// let (read, write) = client.into_split();
+    /// write.forget();
+    /// server.write_all(b"still there?").await?;
+    /// assert_eq!(read.read(&mut [0; 16]).await?, 12);
+    /// assert!(server.try_read(&mut [0; 16]).is_err(), "the end of the stream would be `Ok(0)`");
+    /// # std::io::Result::Ok(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn forget(mut self) {
         self.shuts_down = false;
     }
@@ -237,7 +359,23 @@ fn reunite(read: OwnedReadHalf, write: OwnedWriteHalf) -> Result<TcpStream, Reun
     Ok(Arc::into_inner(read.stream).expect("the halves hold the only two references, and one is gone"))
 }
 
-/// The halves were not of the same stream. Here they are again.
+/// The halves were not of the same stream; here they are again.
+///
+/// # Examples
+/// ```
+/// # use mainspring::net::{TcpListener, TcpStream};
+/// # use mainspring::net::tcp::ReuniteError;
+/// # mainspring::runtime::Runtime::new()?.block_on(async {
+/// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// # let a = TcpStream::connect(listener.local_addr()?).await?;
+/// # let b = TcpStream::connect(listener.local_addr()?).await?;
+/// let ((a_read, a_write), (b_read, b_write)) = (a.into_split(), b.into_split());
+/// let ReuniteError(a_read, b_write) = a_read.reunite(b_write).unwrap_err();
+/// assert!(a_read.reunite(a_write).is_ok());
+/// assert!(b_read.reunite(b_write).is_ok());
+/// # std::io::Result::Ok(()) })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
 
