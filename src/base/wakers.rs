@@ -25,6 +25,10 @@ impl Wakers {
         self.bag.push(waker);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bag.is_empty()
+    }
+
     /// Wakes everybody, in order. A waker that panics does not cost the others their wake-up: the panic is
     /// swallowed here, because the task that owns that waker is the one to suffer from it, not the event loop.
     pub(crate) fn wake_all(&mut self) {

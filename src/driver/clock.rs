@@ -13,7 +13,7 @@ pub(crate) fn real_now() -> Instant {
 }
 
 /// A runtime's zero point.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Clock {
     epoch: Instant,
 }
@@ -24,17 +24,17 @@ impl Clock {
     }
 
     /// The true clock.
-    pub(crate) fn now_ns(self) -> u64 {
+    pub(crate) fn now_ns(&self) -> u64 {
         self.ns_of(real_now())
     }
 
     /// Nanoseconds since the epoch: 0 before it, and `u64::MAX` (584 years) for what lies beyond.
-    pub(crate) fn ns_of(self, instant: Instant) -> u64 {
+    pub(crate) fn ns_of(&self, instant: Instant) -> u64 {
         u64::try_from(instant.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// The instant that many nanoseconds after the epoch.
-    pub(crate) fn instant_of(self, ns: u64) -> Instant {
+    pub(crate) fn instant_of(&self, ns: u64) -> Instant {
         self.epoch.checked_add(Duration::from_nanos(ns)).unwrap_or(self.epoch)
     }
 }

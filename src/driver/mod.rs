@@ -33,7 +33,7 @@ use crate::base::atomic::{AtomicU64, Ordering};
 use crate::base::context::{Claim, Index, Slot};
 use crate::base::wakers::Wakers;
 use crate::world::Event;
-use clock::Clock;
+pub(crate) use clock::Clock;
 use parker::Parker;
 use reactor::Reactor;
 use sim::Sim;
@@ -43,10 +43,17 @@ use std::time::{Duration, Instant};
 use timers::Timers;
 pub(crate) use wheel::TimerKey;
 
-/// The driver of the core that this thread holds, or of the runtime it has entered.
+/// A driver of the runtime that this thread works for or has entered last.
 pub(crate) static DRIVER: Slot<Arc<Driver>> = Slot::of::<3>();
 
 impl Claim for Index<3> {
+    type Lent = Arc<Driver>;
+}
+
+/// The driver of the core that this thread holds.
+pub(crate) static TURNING: Slot<Arc<Driver>> = Slot::of::<7>();
+
+impl Claim for Index<7> {
     type Lent = Arc<Driver>;
 }
 
@@ -57,7 +64,7 @@ const TIMERS_PER_TURN: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct Driver {
     kind: Kind,
-    clock: Clock,
+    clock: Arc<Clock>,
     /// The owner's last reading of the clock.
     coarse_ns: AtomicU64,
     timers: Timers,
@@ -92,17 +99,22 @@ pub(crate) enum Turned {
 }
 
 impl Driver {
-    pub(crate) fn real(events_capacity: usize) -> io::Result<Arc<Self>> {
-        Ok(Self::new(Kind::Real(Box::new(Reactor::new(events_capacity)?))))
+    /// All drivers of one runtime share its clock, by which they also know each other.
+    pub(crate) fn real(clock: &Arc<Clock>, events_capacity: usize) -> io::Result<Arc<Self>> {
+        Ok(Self::new(clock, Kind::Real(Box::new(Reactor::new(events_capacity)?))))
     }
 
-    pub(crate) fn simulated(seed: u64) -> Arc<Self> {
-        Self::new(Kind::Sim(Sim::new(seed)))
+    pub(crate) fn simulated(clock: &Arc<Clock>, seed: u64) -> Arc<Self> {
+        Self::new(clock, Kind::Sim(Sim::new(seed)))
     }
 
-    fn new(kind: Kind) -> Arc<Self> {
-        let (clock, coarse_ns) = (Clock::new(), AtomicU64::new(0));
+    fn new(clock: &Arc<Clock>, kind: Kind) -> Arc<Self> {
+        let (clock, coarse_ns) = (clock.clone(), AtomicU64::new(0));
         Arc::new(Self { kind, clock, coarse_ns, timers: Timers::new(), parker: Parker::new() })
+    }
+
+    pub(crate) fn is_of_the_runtime_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.clock, &other.clock)
     }
 
     /// Owner only, first half of a turn: takes in what happened, sleeping for it if told to. Wakes nobody yet, so that a
@@ -149,7 +161,8 @@ impl Driver {
         // Errors are the owner's to report.
         let turned = reactor.try_turn(woken).unwrap_or(false);
         if turned {
-            let now = self.now_ns();
+            // The owner's reading is made fresh for it: by a stale one, who is woken here would go back to sleep.
+            let now = self.refresh();
             self.timers.advance(now, woken, TIMERS_PER_TURN);
             woken.wake_all();
         }
@@ -214,7 +227,7 @@ impl Driver {
         self.coarse_ns.load(Ordering::Relaxed)
     }
 
-    /// Owner only: reads the true clock.
+    /// Reads the true clock, for all who use the coarse one. The owner's duty, and its guard's while it is stuck.
     pub(crate) fn refresh(&self) -> u64 {
         self.set_coarse(self.now_ns())
     }
@@ -285,7 +298,13 @@ pub(crate) fn try_current() -> Option<Arc<Driver>> {
     with_current(|driver| driver.cloned())
 }
 
-/// A look at the current driver without counting a reference.
+/// A look at the current driver without counting a reference: that of the core in hand, if it is one of the runtime that
+/// was entered last. `body` runs no user code (C4).
 pub(crate) fn with_current<R>(body: impl FnOnce(Option<&Arc<Driver>>) -> R) -> R {
-    DRIVER.with(body)
+    DRIVER.with(|entered| {
+        TURNING.with(|turning| match (entered, turning) {
+            (Some(entered), Some(turning)) if turning.is_of_the_runtime_of(entered) => body(Some(turning)),
+            (entered, _) => body(entered),
+        })
+    })
 }

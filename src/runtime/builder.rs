@@ -2,7 +2,7 @@
 
 use super::handle::{Handle, Runtime};
 use crate::base::sys;
-use crate::driver::Driver;
+use crate::driver::{Clock, Driver};
 use crate::sched::report::UnhandledPanic;
 use crate::sched::shared::{Config, Flavour, Shared};
 use crate::sched::worker;
@@ -152,7 +152,8 @@ impl Builder {
     pub fn build(self) -> io::Result<Runtime> {
         let workers = self.checked_workers()?;
         self.check_threads()?;
-        let drivers: io::Result<Vec<_>> = (0..workers).map(|_| self.driver()).collect();
+        let clock = Arc::new(Clock::new());
+        let drivers: io::Result<Vec<_>> = (0..workers).map(|_| self.driver(&clock)).collect();
         let timeout = self.shutdown_timeout;
         let config = Config {
             flavour: self.flavour,
@@ -171,10 +172,10 @@ impl Builder {
         Ok(runtime)
     }
 
-    fn driver(&self) -> io::Result<Arc<Driver>> {
+    fn driver(&self, clock: &Arc<Clock>) -> io::Result<Arc<Driver>> {
         match self.flavour {
-            Flavour::Simulated => Ok(Driver::simulated(self.seed)),
-            Flavour::CurrentThread | Flavour::MultiThread => Driver::real(EVENTS_PER_TURN),
+            Flavour::Simulated => Ok(Driver::simulated(clock, self.seed)),
+            Flavour::CurrentThread | Flavour::MultiThread => Driver::real(clock, EVENTS_PER_TURN),
         }
     }
 

@@ -48,7 +48,7 @@ fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'st
             let main = pin!(async move { *output = Some(future.await) });
             Guest::new(shared, &local).host(main, until_quiet, at);
         };
-        RUNTIME.scope(shared, || LOCAL.scope(&local, host));
+        local.inside(host);
     }
     output.expect("the main task has ended without a panic, so its output is there")
 }
@@ -138,12 +138,14 @@ impl Drop for Guest<'_> {
         self.shared.stop_waiting_for_quiet(self.local.home());
         let gift = self.shared.resting.leave_line(self.local.home());
         for core in self.core.take().into_iter().chain(gift) {
-            // A core that rests while the runtime is being shut down may have nobody to drain it. If the shutdown begins
-            // just after this look, whoever began it finds the core at rest.
-            if self.shared.is_stopping() {
-                end(core);
-            } else {
-                self.shared.resting.put(core);
+            self.shared.resting.put(core);
+        }
+        // A core that rests while the runtime is being shut down may have nobody else to drain it. If the shutdown begins
+        // after this look, whoever begins it finds the core at rest.
+        while self.shared.is_stopping() {
+            match self.shared.resting.take() {
+                Some(core) => end(core),
+                None => break,
             }
         }
     }

@@ -10,7 +10,7 @@
 use crate::driver::clock::real_now;
 use crate::sched::local::{LOCAL, Local};
 use crate::sched::report::ShutdownReport;
-use crate::sched::shared::{RUNTIME, Shared};
+use crate::sched::shared::Shared;
 use crate::sched::{core::CORE, worker};
 use std::sync::Arc;
 use std::thread;
@@ -40,12 +40,11 @@ fn drain_resting(shared: &Arc<Shared>) {
     while let Some(core) = shared.resting.take() {
         // What is dropped may look for its runtime and spawn local tasks, which are cancelled at once.
         let local = Local::new(shared.clone());
-        let drain = || {
+        // The thread may be inside another runtime; its own place is kept.
+        local.inside(|| {
             core.close_local(&local);
             worker::end(core);
-        };
-        // The thread may be inside another runtime; its own place is kept.
-        RUNTIME.scope(shared, || LOCAL.scope(&local, drain));
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::trim;
 use crate::base::rng::Rng;
 use crate::base::wakers::Wakers;
-use crate::driver::DRIVER;
+use crate::driver::TURNING;
 use crate::task::budget::{TIME_SLICE, TimeSlice};
 use crate::task::{Birth, CURRENT, CellPool, Dead, Finished, Header, JoinHandle, POOL, Queued, Ran, spawn_cell};
 use crate::world::Event;
@@ -72,6 +72,8 @@ pub(crate) struct Core {
     poll_ns: Cell<u64>,
     /// The driver is delivering: help is called once, at the end, if it is worth it.
     delivering: Cell<bool>,
+    /// Woke without news, so that nobody was named to stand guard.
+    pub(super) unguarded: Cell<bool>,
     /// Woken to help, and nothing found yet.
     pub(super) searching: Cell<bool>,
     /// Has taken work from a sibling since it last fell asleep: there may be more.
@@ -118,6 +120,7 @@ impl Core {
             ran: Cell::new(0),
             poll_ns: Cell::new(HELP_NS),
             delivering: Cell::new(false),
+            unguarded: Cell::new(false),
             searching: Cell::new(false),
             has_helped: Cell::new(false),
             seen_polls: RefCell::new(vec![0; shared.workers.len()]),
@@ -137,7 +140,7 @@ impl Core {
     /// Makes this the thread's core for the time of `body`.
     pub(super) fn hold<R>(&self, body: impl FnOnce() -> R) -> R {
         let driver = &self.worker().driver;
-        CORE.scope(self, || POOL.scope(&self.pool, || DRIVER.scope(driver, || TIME_SLICE.scope(&self.slice, body))))
+        CORE.scope(self, || POOL.scope(&self.pool, || TURNING.scope(driver, || TIME_SLICE.scope(&self.slice, body))))
     }
 
     /// Ends a thread's own tasks with this core in hand, so that what they drop and spawn finds a runtime.
@@ -422,7 +425,8 @@ impl Core {
         for (index, sibling) in self.shared.workers.iter().enumerate() {
             // ORDER: Relaxed, a count that stands still or does not.
             let polls = sibling.polls.load(Ordering::Relaxed);
-            let stuck = seen[index] == polls && sibling.is_polling() && index != self.index;
+            // Stuck in a poll, or held by a thread that is stuck elsewhere before its first poll with it.
+            let stuck = seen[index] == polls && !sibling.driver.parker.is_asleep() && index != self.index;
             seen[index] = polls;
             if stuck {
                 let next = sibling.stealable.as_ref().and_then(|ring| ring.steal_next());
@@ -514,11 +518,6 @@ impl Worker {
     pub(super) fn publish_rest(&self) {
         // ORDER: Relaxed, as in `publish_poll`.
         self.polling_id.store(0, Ordering::Relaxed);
-    }
-
-    fn is_polling(&self) -> bool {
-        // ORDER: Relaxed, as in `publish_poll`.
-        self.polling_id.load(Ordering::Relaxed) != 0
     }
 }
 

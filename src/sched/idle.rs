@@ -15,9 +15,10 @@
 //!    asleep and sleeps without bound: an idle runtime makes no system call (SCH-11).
 //!
 //! Proof sketch of 3. Sleeping and waking change the state under one lock. (a) Whoever falls asleep while another is awake
-//! and there is no guard becomes it. (b) Whoever wakes and leaves sleepers without a guard names one and arms its timer.
-//! These are the only changes that can make "somebody awake, somebody asleep, no guard" true, so it never is, but for the
-//! moment between the naming and the arming in (b), which is the waking worker's own.
+//! and there is no guard becomes it. (b) Whoever wakes to work and leaves sleepers without a guard names one and arms its
+//! timer. These are the only changes that can make "somebody works, somebody sleeps, no guard" true, so it never is, but for
+//! the moment between the naming and the arming in (b), which is the waking worker's own. A guard that wakes by its nap and
+//! finds nothing works not; if it does find something, (b) is made up for before the first poll.
 //!
 //! INSTEAD OF one packed atomic word: a worker that falls asleep makes a system call of 160 ns at least, beside which an
 //! uncontended lock of 10 ns is nothing, and the proof is five lines instead of two pages.
@@ -120,18 +121,24 @@ impl Idle {
         is_guard
     }
 
-    /// A worker is awake again.
-    pub(crate) fn wake_up(&self, me: usize) -> Woken {
+    /// A worker is awake again. If it has `news` to see to, or was picked to help, it makes sure that a sleeper stands guard
+    /// over it; a guard whose nap has run out for nothing is about to sleep again, and when everybody else sleeps, naming the
+    /// next guard would keep an idle runtime awake for ever (4).
+    pub(crate) fn wake_up(&self, me: usize, news: bool) -> Woken {
         let mut sleepers = self.locked.lock();
         let was_guard = sleepers.guard == Some(me);
         let is_helper = !sleepers.asleep[me];
         if !is_helper {
             sleepers.rouse(me);
         }
-        let named = if sleepers.guard.is_none() { sleepers.asleep.iter().position(|&asleep| asleep) } else { None };
-        sleepers.guard = sleepers.guard.or(named);
+        let named = if news || is_helper { sleepers.name_guard() } else { None };
         self.publish(&sleepers);
         Woken { is_helper, was_guard, named }
+    }
+
+    /// A worker that woke without news has found work after all: the same as in `wake_up`.
+    pub(crate) fn name_guard(&self) -> Option<usize> {
+        self.locked.lock().name_guard()
     }
 
     /// A worker that has helped wants to go on looking; false if somebody else does already.
@@ -158,6 +165,15 @@ impl Idle {
 }
 
 impl Sleepers {
+    /// A sleeper becomes the guard, if there is none yet.
+    fn name_guard(&mut self) -> Option<usize> {
+        if self.guard.is_some() {
+            return None;
+        }
+        self.guard = self.asleep.iter().position(|&asleep| asleep);
+        self.guard
+    }
+
     fn rouse(&mut self, worker: usize) {
         self.asleep[worker] = false;
         self.lends[worker] = false;
@@ -195,7 +211,7 @@ mod tests {
                     model_thread::spawn(move || {
                         idle.fall_asleep(me, false, false);
                         check(&idle);
-                        let helper = idle.wake_up(me).is_helper;
+                        let helper = idle.wake_up(me, true).is_helper;
                         check(&idle);
                         if helper {
                             idle.found_work();
@@ -219,6 +235,10 @@ mod tests {
         assert!(!idle.fall_asleep(1, false, false), "everybody sleeps");
         assert_eq!((idle.pick_lender(), idle.pick_lender()), (Some(0), None), "each is asked once");
         let woken = Woken { is_helper: false, was_guard: true, named: Some(1) };
-        assert_eq!(idle.wake_up(0), woken, "who wakes leaves a guard behind");
+        assert_eq!(idle.wake_up(0, true), woken, "who wakes to work leaves a guard behind");
+        assert!(!idle.fall_asleep(0, false, false));
+        let woken = Woken { is_helper: false, was_guard: true, named: None };
+        assert_eq!(idle.wake_up(1, false), woken, "who wakes for nothing does not");
+        assert_eq!((idle.name_guard(), idle.name_guard()), (Some(0), None), "unless it finds something");
     }
 }

@@ -12,10 +12,11 @@
 
 use super::core::{CORE, Core};
 use super::owned::{Census, Owned, Share};
-use super::shared::{Shared, reject};
+use super::shared::{RUNTIME, Shared, reject};
 use crate::base::atomic::{AtomicPtr, Mutex, Ordering};
 use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::{Inject, trim};
+use crate::driver::DRIVER;
 use crate::driver::parker::Parker;
 use crate::task::{Birth, Finished, Header, JoinHandle, Queued, Ran, Schedule, abort, spawn_cell_local};
 use std::any::Any;
@@ -102,6 +103,13 @@ impl Local {
             phase: Cell::new(Phase::Open),
             stays: PhantomData,
         }
+    }
+
+    /// Makes this the thread's own part, and its runtime the current one, for the time of `body`. A timer or socket that is
+    /// first touched while the thread has no core goes to the first worker's driver.
+    pub(crate) fn inside<R>(&self, body: impl FnOnce() -> R) -> R {
+        let shared = &self.home.shared;
+        RUNTIME.scope(shared, || DRIVER.scope(&shared.workers[0].driver, || LOCAL.scope(self, body)))
     }
 
     pub(crate) fn home(&self) -> &Arc<LocalHome> {
@@ -233,8 +241,9 @@ impl Local {
         self.home.parker.prepare(core.map_or(ALONE, |index| index + 1))
     }
 
-    pub(super) fn wake_up(&self) {
-        self.home.parker.wake_up();
+    /// Awake again; true if somebody notified.
+    pub(super) fn wake_up(&self) -> bool {
+        self.home.parker.wake_up()
     }
 
     /// Sleeps without a core until somebody notifies, or for the time given.

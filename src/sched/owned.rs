@@ -129,11 +129,19 @@ impl Census {
         Self { count: AtomicIsize::new(shares * SHARE) }
     }
 
-    /// A birth or death that happened where no share was at hand. True if nothing points at the home any more.
-    #[must_use = "the last one frees the home"]
+    /// A death that happened where no share was at hand. True if nothing points at the home any more.
+    #[must_use = "the last one gives the cells' strong count back"]
     pub(crate) fn add(&self, change: isize) -> bool {
         // ORDER: AcqRel, pairs with itself, as in `Arc`: the one who frees has seen all that the others did.
         self.count.fetch_add(change, Ordering::AcqRel) + change == 0
+    }
+
+    /// A birth where no share is at hand. True if it is the first since the count was zero: a handle may outlive the cores
+    /// and spawn, and then the cells need a strong count again.
+    #[must_use = "the first one takes a strong count for the cells"]
+    pub(crate) fn born_outside(&self) -> bool {
+        // ORDER: AcqRel, as in `add`.
+        self.count.fetch_add(1, Ordering::AcqRel) == 0
     }
 
     /// A holder leaves: what it counted comes in. True if nothing points at the home any more.
@@ -186,5 +194,17 @@ mod tests {
             elsewhere.into_iter().for_each(|thread| thread.join().expect("no panic"));
             assert_eq!(census.1.load(Ordering::Acquire), 1);
         });
+    }
+
+    #[test]
+    fn shd_02_a_birth_after_the_last_death_is_a_first_one_again() {
+        let census = Census::new(1);
+        assert!(!census.born_outside());
+        assert!(!census.add(-1));
+        assert!(census.close(&Share::new()));
+        assert!(census.born_outside());
+        assert!(!census.born_outside());
+        assert!(!census.add(-1));
+        assert!(census.add(-1));
     }
 }

@@ -174,13 +174,25 @@ impl Shared {
         birth.born_ms = coarse_ms(&self.workers[0].driver);
         let target = self.idle.any_sleeper().unwrap_or(birth.id as usize % self.workers.len());
         let worker = &self.workers[target];
-        if !birth.daemon {
-            // ORDER: Release, pairs with the Acquire in `is_quiet`; counted before the task can finish.
-            self.spawned_outside.fetch_add(1, Ordering::Release);
+        let counted = !birth.daemon;
+        if counted {
+            // Before the task can finish.
+            self.count_spawned_outside();
         }
         let (task, handle) = spawn_cell(future, &**worker, birth);
-        worker.push_from_outside(task);
+        if self.is_stopping() {
+            self.finished_outside_if(counted);
+            reject(task);
+        } else {
+            worker.push_from_outside(task);
+        }
         handle
+    }
+
+    fn finished_outside_if(&self, counted: bool) {
+        if counted {
+            self.count_finished_outside();
+        }
     }
 
     /// A task that stood in no registry was finished by a thread without a core.
@@ -378,8 +390,13 @@ unsafe impl Schedule for Worker {
         self.with_core(|core| match core {
             Some(core) => core.cells.add(1),
             None => {
-                let last = self.shared().census.add(1);
-                debug_assert!(!last, "a birth is not the last thing that happens");
+                if self.shared().census.born_outside() {
+                    // ORDER: Relaxed, as in `shared`.
+                    let shared = self.shared.load(Ordering::Relaxed);
+                    // SAFETY: the pointer came from `into_raw`, and the caller holds a strong count of its own, since it
+                    // spawns through a handle.
+                    unsafe { Arc::increment_strong_count(shared) };
+                }
             }
         });
     }

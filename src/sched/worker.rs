@@ -3,9 +3,9 @@
 use super::core::{Core, POLLS_PER_LOOK};
 use super::idle::GUARD_NAP;
 use super::lend::Line;
-use super::local::{LOCAL, Local};
-use super::shared::{RUNTIME, Shared};
-use crate::driver::{DRIVER, Nap, Turned};
+use super::local::Local;
+use super::shared::Shared;
+use crate::driver::{Nap, Turned};
 use std::iter;
 use std::mem;
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// How often a helper that found nothing gives its processor away and looks again.
 const LOOKS_BEFORE_SLEEP: u32 = 16;
+
+/// And how long it does so at most. Its sockets and timers wait meanwhile.
+const SEARCH_NS: u64 = 100_000;
 
 /// Why a thread has left the loop, still holding its core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,7 @@ fn run_loop(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) ->
     core.take_in();
     local.take_in();
     loop {
+        core.see_to_guard(local);
         core.run_batch(local, done); // bounded in count and time, so sockets and timers are never starved
         core.take_in(); // what other threads have pushed
         local.take_in();
@@ -57,6 +61,7 @@ fn run_loop(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) ->
             continue;
         }
         if core.steal() || core.search_on() {
+            core.look_when_due(); // one that lives on what it steals has sockets and timers, too
             continue;
         }
         let lends = staff && local.is_empty();
@@ -84,21 +89,19 @@ impl Drop for AbortOnPanic {
 /// The life of a thread of the runtime's own: takes a core, runs it, lends it, and at the end drains it.
 pub(crate) fn run_thread(shared: &Arc<Shared>) {
     let local = Local::new(shared.clone());
-    RUNTIME.scope(shared, || {
-        LOCAL.scope(&local, || {
-            while let Some(core) = wait_for_core(shared, &local) {
-                match work(&core, &local, true, &|| false) {
-                    Leave::Lend => shared.resting.put(core),
-                    Leave::Stopping => {
-                        core.close_local(&local);
-                        end(core);
-                    }
-                    Leave::Done | Leave::Stalled => {
-                        unreachable!("a thread of the runtime's own works until told to stop")
-                    }
+    local.inside(|| {
+        while let Some(core) = wait_for_core(shared, &local) {
+            match work(&core, &local, true, &|| false) {
+                Leave::Lend => shared.resting.put(core),
+                Leave::Stopping => {
+                    core.close_local(&local);
+                    end(core);
+                }
+                Leave::Done | Leave::Stalled => {
+                    unreachable!("a thread of the runtime's own works until it is told to stop")
                 }
             }
-        });
+        }
     });
 }
 
@@ -123,16 +126,13 @@ fn wait_for_core(shared: &Arc<Shared>, local: &Local) -> Option<Box<Core>> {
 
 /// Runs what is ready on a thread that has no core: its own tasks, `block_on`'s main future among them.
 pub(crate) fn work_alone(local: &Local, done: &dyn Fn() -> bool) {
-    // A timer or socket first touched here is registered with the first worker's driver. The batch is bounded, so that the
-    // caller looks for a core, and for wakes from other threads, even while the main future never waits.
-    DRIVER.scope(&local.shared().workers[0].driver, || {
-        local.take_in();
-        for _ in 0..POLLS_PER_LOOK {
-            if done() || !local.run_one() {
-                break;
-            }
+    // Bounded, so that the caller looks for a core, and for wakes from other threads, even while the main future never waits.
+    local.take_in();
+    for _ in 0..POLLS_PER_LOOK {
+        if done() || !local.run_one() {
+            break;
         }
-    });
+    }
 }
 
 impl Core {
@@ -172,6 +172,13 @@ impl Core {
         self.deliver(&mut woken);
     }
 
+    /// As `look`, if a batch's worth of polls has gone by since the last.
+    fn look_when_due(&self) {
+        if self.ran.get() >= self.batch.get() {
+            self.look();
+        }
+    }
+
     /// A helper that came too late, or has run what it took, goes on looking for a moment, giving its processor away between two
     /// looks. While it does, nobody makes a system call to wake it: on one processor it lets the busy worker fill its queue
     /// instead of fetching tasks one by one, and on two it is at hand for the next.
@@ -180,11 +187,21 @@ impl Core {
             let looks = self.has_helped.take() && self.shared.idle.begin_search();
             self.searching.set(looks);
         }
-        self.searching.get()
-            && (0..LOOKS_BEFORE_SLEEP).any(|_| {
-                thread::yield_now();
-                self.worker().driver.parker.is_notified() || self.steal()
-            })
+        if !self.searching.get() {
+            return false;
+        }
+        let driver = &self.worker().driver;
+        let started = driver.refresh();
+        for _ in 0..LOOKS_BEFORE_SLEEP {
+            thread::yield_now();
+            if driver.parker.is_notified() || self.steal() {
+                return true;
+            }
+            if driver.refresh() - started > SEARCH_NS {
+                break; // the processor is wanted by others: not a time to wait awake
+            }
+        }
+        false
     }
 
     /// A helper has work, wherever it came from.
@@ -211,9 +228,8 @@ impl Core {
         let nap = self.sign_out(lends);
         self.shared.tell_quiet();
         let turned = driver.wait(nap, &mut woken);
-        driver.parker.wake_up();
-        local.wake_up();
-        let was_guard = self.sign_in();
+        let notified = driver.parker.wake_up() | local.wake_up();
+        let was_guard = self.sign_in(notified || !woken.is_empty());
         self.deliver(&mut woken);
         drop(woken);
         if was_guard {
@@ -236,16 +252,29 @@ impl Core {
     }
 
     /// Awake again: out of the idle book, and nobody stays behind unguarded. True if this was the guard.
-    fn sign_in(&self) -> bool {
+    fn sign_in(&self, news: bool) -> bool {
         if !self.shared.signs_idle_book() {
             return false;
         }
-        let woken = self.shared.idle.wake_up(self.index);
+        let woken = self.shared.idle.wake_up(self.index, news);
         self.searching.set(woken.is_helper);
-        if let Some(guard) = woken.named {
+        self.unguarded.set(!news && !woken.is_helper);
+        self.arm(woken.named);
+        woken.was_guard
+    }
+
+    /// Before the first poll after a sleep that ended without news: now there is work, so somebody must stand guard.
+    fn see_to_guard(&self, local: &Local) {
+        if self.unguarded.get() && (self.is_busy() || local.is_busy()) {
+            self.unguarded.set(false);
+            self.arm(self.shared.idle.name_guard());
+        }
+    }
+
+    fn arm(&self, guard: Option<usize>) {
+        if let Some(guard) = guard {
             self.shared.workers[guard].driver.arm_within(GUARD_NAP);
         }
-        woken.was_guard
     }
 
     /// The end: every task of the registry is asked to go and run until it is gone (S3). Wakes, burials and tasks from

@@ -264,10 +264,9 @@ impl Finished {
             completion = header.state.complete(true, release);
         }
         if completion == (Completion::Held { join_waker: true }) {
-            // Woken by reference, for the handle may be comparing it at this moment; it is dropped with the cell.
-            // SAFETY: by T5 nobody writes the slot from the moment DONE was turned on with JOIN_WAKER on.
-            let joiner = header.join_waker.with(|slot| unsafe { (*slot).as_ref() });
-            joiner.into_iter().for_each(|joiner| quietly(|| joiner.wake_by_ref()));
+            // SAFETY: by T5 the slot is ours from the moment DONE was turned on with JOIN_WAKER on.
+            let joiner = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+            joiner.into_iter().for_each(|joiner| quietly(|| joiner.wake()));
         }
         completion
     }
@@ -526,11 +525,13 @@ unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller's promise: alive, and nobody else looks.
     let header = unsafe { &mut (*cell.as_ptr()).header };
     let home = NonNull::new(header.home().cast_mut()).expect("every task has a home").cast::<S>();
-    // Of all the fields these two own something; the waker is a user's and may panic.
+    // Of all the fields these two own something. The slot is empty by T5, unless cloning a waker panicked on the way.
     drop(header.name.take());
     // SAFETY: as above.
-    let joiner = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-    joiner.into_iter().for_each(|joiner| quietly(|| drop(joiner)));
+    let left = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+    if left.is_some() {
+        quietly(|| drop(left));
+    }
     // SAFETY: the block came from `allocate` with this layout, and nobody points at it any more.
     unsafe { pool::release(cell.cast(), Layout::new::<Cell<F, S>>()) };
     // SAFETY: once for the `cell_born` of this cell's birth.

@@ -3,6 +3,7 @@
 
 use super::cell::TaskRef;
 use super::error::JoinError;
+use super::header::Header;
 use super::state::Joining;
 use super::wait::{self, Wait, WaitKind};
 use super::{Id, budget};
@@ -125,29 +126,28 @@ impl<T> JoinHandle<T> {
         let header = task.header();
         match header.state.joining() {
             Joining::Done => return false,
-            Joining::SlotSet => {
-                // SAFETY: by T5 nobody writes the slot while JOIN_WAKER is on.
-                let same =
-                    header.join_waker.with(|slot| unsafe { (*slot).as_ref() }.is_some_and(|w| w.will_wake(waker)));
-                if same {
-                    return true;
-                }
-                if !header.state.withdraw_join_waker() {
-                    return false;
-                }
-            }
-            Joining::SlotFree => {}
+            // Off first: while the bit is on, the completer may take the waker at any moment.
+            Joining::SlotSet if !header.state.withdraw_join_waker() => return false,
+            Joining::SlotSet | Joining::SlotFree => {}
         }
-        let waker = waker.clone();
         // SAFETY: JOIN_WAKER is off and DONE was off when it was, so by T5 the slot is ours.
-        let old = header.join_waker.with_mut(|slot| unsafe { (*slot).replace(waker) });
+        let same = header.join_waker.with(|slot| unsafe { (*slot).as_ref() }.is_some_and(|old| old.will_wake(waker)));
+        let old = if same { None } else { Self::replace(header, waker.clone()) };
         let published = header.state.publish_join_waker();
         if !published {
             // SAFETY: the completer saw JOIN_WAKER off, so the slot stayed ours.
-            drop(header.join_waker.with_mut(|slot| unsafe { (*slot).take() }));
+            let unused = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+            quietly(|| drop(unused));
         }
-        drop(old);
+        // Somebody else's waker may panic when it is dropped; this poll must not suffer from it (TSK-16).
+        quietly(|| drop(old));
         published
+    }
+
+    /// Puts a waker into the slot, which is the caller's (T5), and gives what was there.
+    fn replace(header: &Header, waker: Waker) -> Option<Waker> {
+        // SAFETY: the caller has looked: JOIN_WAKER is off and DONE was off when it was.
+        header.join_waker.with_mut(|slot| unsafe { (*slot).replace(waker) })
     }
 
     /// Moves the output out and gives the handle's reference back.

@@ -36,8 +36,9 @@
 //!   finished at once, and by T7 it is a cell that keeps the home alive. The registry owns one reference from spawn until the future is gone. Wakers, the join handle and abort
 //!   handles own the others. The cell is freed by whoever takes the last one away.
 //! - **T4** The output belongs to the completer while JOIN is off, to the join handle once DONE is on with JOIN on.
-//! - **T5** The join-waker slot is written by the handle alone, and only while JOIN_WAKER is off. While it is on, the handle
-//!   and, after DONE, the completer may read it. What is left in it is dropped with the cell.
+//! - **T5** The join-waker slot belongs to the handle while JOIN_WAKER is off, and to the completer while it is on: the handle
+//!   turns it off before it so much as compares what is there. A task may join itself, so what is left in the slot at the end
+//!   must be taken out by the completer: dropped with the cell it would keep the cell alive.
 //!
 //! A wake is one read-modify-write, a run is one in and one out. That it is read-modify-writes throughout, and not
 //! stores, is what makes "already queued" safe: the waker's release joins the release sequence that `start_poll`

@@ -326,13 +326,26 @@ impl Source {
         }
         let slabs = home.take().and_then(|home| home.leave(self.fd));
         drop(slabs); // one of several references: ours is alive
-        *home = Some(self.enter(purpose)?);
-        Ok(())
+        let entered = self.enter(purpose);
+        if let Ok(new) = entered {
+            *home = Some(new);
+            return Ok(());
+        }
+        // Registered nowhere now. Whoever else waits is woken, and registers it where that task lives.
+        drop(home);
+        let mut woken = Wakers::new();
+        self.readiness.set(Bits::READABLE.and(Bits::WRITABLE), &mut woken);
+        woken.wake_all();
+        entered.map(drop)
     }
 
     /// Registers with the current worker's reactor. The word changes first: from then on it holds news only.
     fn enter(self: &Arc<Self>, purpose: Purpose) -> io::Result<Home> {
-        let driver = driver::current(purpose.operation());
+        let driver = driver::try_current().unwrap_or_else(|| {
+            let (operation, at) = (purpose.operation(), purpose.at);
+            let cure = "await it inside `Runtime::block_on`, a task, or under `Handle::enter`";
+            panic!("the `{operation}` made at {at} needs a runtime: {cure}")
+        });
         let reactor = driver.reactor().ok_or_else(not_in_a_simulation)?;
         self.readiness.set_registered(purpose.direction());
         match reactor.register(self, self.fd, self.interest) {
@@ -359,11 +372,14 @@ impl Source {
 impl Home {
     /// Counts the waits begun elsewhere, and says when the source should go there.
     fn is_left_behind(&mut self) -> bool {
-        let elsewhere = driver::with_current(|current| {
-            current.is_some_and(|current| !Arc::ptr_eq(current, &self.driver) && current.reactor().is_some())
+        let elsewhere = |current: &&Arc<Driver>| !Arc::ptr_eq(current, &self.driver) && current.reactor().is_some();
+        let (elsewhere, foreign) = driver::with_current(|current| {
+            let current = current.filter(elsewhere);
+            (current.is_some(), current.is_some_and(|current| !current.is_of_the_runtime_of(&self.driver)))
         });
         self.strayed = if elsewhere { self.strayed + 1 } else { 0 };
-        self.strayed >= MOVES_AFTER
+        // The other runtime may be one that nobody drives; within one, a stray wait or two cost less than a move.
+        foreign || self.strayed >= MOVES_AFTER
     }
 
     /// Ends the registration, and gives back the slab's reference.
@@ -407,7 +423,8 @@ mod tests {
 
     #[test]
     fn a_source_follows_its_task_after_eight_waits_in_a_row_and_not_before() {
-        let drivers = [(); 2].map(|()| Driver::real(16).expect("descriptors are to be had"));
+        let clock = Arc::new(driver::Clock::new());
+        let drivers = [(); 2].map(|()| Driver::real(&clock, 16).expect("descriptors are to be had"));
         let at = |n: usize| !drivers[n].reactor().expect("a real driver").is_empty();
         let (near, mut far) = std::os::unix::net::UnixStream::pair().expect("descriptors are to be had");
         let handle = SourceHandle::new(near.as_raw_fd(), Interest::READABLE);

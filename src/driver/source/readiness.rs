@@ -93,11 +93,20 @@ impl Direction {
         }
     }
 
-    /// The bits that make a try worth while, and wake who waits for this direction.
+    /// The bits that make a try worth while. Priority is none of them: it is sticky, so a peer's one urgent byte would make
+    /// `readable` true for ever.
+    const fn promising(self) -> Bits {
+        match self {
+            Self::Read => Bits::READABLE.and(Bits::READ_CLOSED).and(Bits::ERROR),
+            Self::Write => Bits::WRITABLE.and(Bits::WRITE_CLOSED).and(Bits::ERROR),
+        }
+    }
+
+    /// The bits whose coming wakes who waits for this direction.
     const fn interesting(self) -> Bits {
         match self {
-            Self::Read => Bits::READABLE.and(Bits::READ_CLOSED).and(Bits::ERROR).and(Bits::PRIORITY),
-            Self::Write => Bits::WRITABLE.and(Bits::WRITE_CLOSED).and(Bits::ERROR),
+            Self::Read => self.promising().and(Bits::PRIORITY),
+            Self::Write => self.promising(),
         }
     }
 }
@@ -109,7 +118,7 @@ pub(crate) struct Seen(u64);
 impl Seen {
     /// May a try in this direction succeed, as far as we know?
     pub(crate) fn is_ready(self, direction: Direction) -> bool {
-        Bits(self.0).meets(direction.interesting())
+        Bits(self.0).meets(direction.promising())
     }
 
     pub(crate) fn is_registered(self) -> bool {

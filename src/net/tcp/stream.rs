@@ -704,7 +704,7 @@ impl TcpStream {
     #[track_caller]
     pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
-            return Poll::Ready(self.try_write(buf));
+            return Poll::Ready(Ok(0)); // as std has it: nothing to send is sent at once, however full the socket is
         }
         self.source().poll(Purpose::here(WaitKind::Write), cx, |seen| self.send(buf, seen))
     }
@@ -718,6 +718,9 @@ impl TcpStream {
     /// If it has to wait and there is no runtime.
     #[track_caller]
     pub fn poll_write_vectored(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
         self.source().poll(Purpose::here(WaitKind::Write), cx, |seen| self.send_vectored(bufs, seen))
     }
 
