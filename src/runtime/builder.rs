@@ -158,6 +158,7 @@ impl Builder {
         let config = Config {
             flavour: self.flavour,
             workers,
+            is_crowded: workers > sys::parallelism(),
             thread_name: self.thread_name,
             thread_stack_size: self.thread_stack_size,
             on_unhandled_panic: self.on_unhandled_panic,

@@ -40,6 +40,8 @@ pub(crate) enum Flavour {
 pub(crate) struct Config {
     pub(crate) flavour: Flavour,
     pub(crate) workers: usize,
+    /// There are more workers than processors for them.
+    pub(crate) is_crowded: bool,
     pub(crate) thread_name: String,
     pub(crate) thread_stack_size: Option<usize>,
     pub(crate) on_unhandled_panic: Arc<dyn Fn(&UnhandledPanic<'_>) + Send + Sync>,

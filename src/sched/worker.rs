@@ -6,6 +6,7 @@ use super::lend::Line;
 use super::local::Local;
 use super::shared::Shared;
 use crate::driver::{Nap, Turned};
+use std::hint;
 use std::iter;
 use std::mem;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use std::time::Duration;
 /// How often a helper that found nothing gives its processor away and looks again.
 const LOOKS_BEFORE_SLEEP: u32 = 16;
 
+/// How long one such wait is where each worker has a processor: about a microsecond.
+const SPINS_PER_LOOK: u32 = 64;
 /// And how long it does so at most. Its sockets and timers wait meanwhile.
 const SEARCH_NS: u64 = 100_000;
 
@@ -179,9 +182,10 @@ impl Core {
         }
     }
 
-    /// A helper that came too late, or has run what it took, goes on looking for a moment, giving its processor away between two
-    /// looks. While it does, nobody makes a system call to wake it: on one processor it lets the busy worker fill its queue
-    /// instead of fetching tasks one by one, and on two it is at hand for the next.
+    /// A helper that came too late, or has run what it took, goes on looking for a moment. While it does, nobody makes a system
+    /// call to wake it. Where workers share a processor it gives that away between two looks, which lets the busy one fill its
+    /// queue instead of having its tasks fetched one by one; where each has its own it waits on the spot, for on a loaded
+    /// machine a processor given away comes back tens of milliseconds later, and sockets and timers wait with the worker.
     fn search_on(&self) -> bool {
         if !self.searching.get() {
             let looks = self.has_helped.take() && self.shared.idle.begin_search();
@@ -193,7 +197,11 @@ impl Core {
         let driver = &self.worker().driver;
         let started = driver.refresh();
         for _ in 0..LOOKS_BEFORE_SLEEP {
-            thread::yield_now();
+            if self.shared.config.is_crowded {
+                thread::yield_now();
+            } else {
+                (0..SPINS_PER_LOOK).for_each(|_| hint::spin_loop());
+            }
             if driver.parker.is_notified() || self.steal() {
                 return true;
             }

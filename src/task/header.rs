@@ -37,8 +37,9 @@ pub(crate) struct Header {
     pub(crate) id: u64,
     /// Where the user's code called spawn.
     pub(crate) spawned_at: &'static Location<'static>,
-    /// How often it was polled. Counts wrap; they are for people.
-    pub(crate) polls: AtomicU32,
+    /// Twice the number of polls, plus one if the present or last poll noted what it waits for. Counts wrap; they are for
+    /// people. One writer: the holder of RUNNING.
+    pub(super) polls: AtomicU32,
     /// Daemon, linked.
     pub(crate) flags: Cell<Flags>,
 
@@ -99,8 +100,23 @@ impl Header {
     pub(super) fn count_poll(&self) {
         // ORDER: Relaxed, a statistic with one writer: the holder of RUNNING.
         let polls = self.polls.load(Ordering::Relaxed);
-        // ORDER: Relaxed, as above.
-        self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+        // ORDER: Relaxed, as above. The note of an earlier poll goes with it: what it waited for then is over.
+        self.polls.store((polls | 1).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The present poll has said what it waits for.
+    #[inline]
+    pub(super) fn mark_noted(&self) {
+        // ORDER: Relaxed, as in `count_poll`.
+        let polls = self.polls.load(Ordering::Relaxed);
+        // ORDER: Relaxed, as in `count_poll`.
+        self.polls.store(polls | 1, Ordering::Relaxed);
+    }
+
+    /// Has the last poll said what it waits for?
+    pub(super) fn has_noted(&self) -> bool {
+        // ORDER: Relaxed, for people.
+        self.polls.load(Ordering::Relaxed) & 1 == 1
     }
 
     /// A wake put the task into a queue. One writer: whoever turned QUEUED on (T1), or the runner that found it on.
@@ -128,7 +144,7 @@ impl Header {
     #[inline]
     pub(crate) fn has_started(&self) -> bool {
         // ORDER: Relaxed, asked by the holder of RUNNING, the counter's one writer, or for a human's eyes.
-        self.polls.load(Ordering::Relaxed) > 0
+        self.polls.load(Ordering::Relaxed) > 1
     }
 
     /// The address of the scheduler part this task belongs to.

@@ -1,8 +1,8 @@
 //! What a task waits for: written by the leaf that registers it, read by whoever asks.
 //!
 //! Two relaxed stores a wait, which is what it costs to be able to answer "where is everybody?" at any time.
-//! A leaf calls [`note`] just before it returns `Pending`; a task that becomes ready simply overwrites it later, so
-//! what is shown for a running task is its last wait.
+//! A leaf calls [`note`] just before it returns `Pending`. Each poll begins without a note, so that a task which now waits
+//! for a stranger's future is not said to wait for what came before.
 
 use super::header::{CURRENT, Header};
 use crate::base::atomic::Ordering;
@@ -60,6 +60,7 @@ pub(crate) fn note(wait: Wait) {
             let word = (wait.kind as u64) << KIND_SHIFT | (wait.object & ((1 << KIND_SHIFT) - 1));
             // ORDER: Relaxed, for people; a reader may see the two words of two waits.
             header.wait_for.store(word, Ordering::Relaxed);
+            header.mark_noted();
             // ORDER: Relaxed, as above.
             header.wait_at.store(ptr::from_ref(wait.at).cast_mut(), Ordering::Relaxed);
         }
@@ -72,8 +73,9 @@ pub(crate) fn of(header: &Header) -> Waiting {
     let word = header.wait_for.load(Ordering::Relaxed);
     // ORDER: Relaxed, as in `note`.
     let at = header.wait_at.load(Ordering::Relaxed);
+    let at = if header.has_noted() { super::header::location(at) } else { None };
     let kind = KINDS.get((word >> KIND_SHIFT) as usize).copied().unwrap_or(WaitKind::Other);
-    Waiting { kind, object: word & ((1 << KIND_SHIFT) - 1), at: super::header::location(at) }
+    Waiting { kind, object: word & ((1 << KIND_SHIFT) - 1), at }
 }
 
 /// A wait as a report shows it.
@@ -81,7 +83,7 @@ pub(crate) fn of(header: &Header) -> Waiting {
 pub(crate) struct Waiting {
     pub(crate) kind: WaitKind,
     pub(crate) object: u64,
-    /// None before the first wait.
+    /// None if the last poll waited for something that is none of ours.
     pub(crate) at: Option<&'static Location<'static>>,
 }
 
