@@ -17,7 +17,7 @@ const CLIENTS: usize = 100;
 async fn serve(listener: TcpListener) -> io::Result<()> {
     loop {
         let (stream, _peer) = listener.accept().await?;
-        mainspring::spawn(echo(stream));
+        drop(mainspring::spawn(echo(stream)));
     }
 }
 
@@ -55,7 +55,7 @@ async fn talk(address: SocketAddr, client: usize) -> io::Result<usize> {
 async fn run() -> io::Result<usize> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    mainspring::spawn(serve(listener));
+    drop(mainspring::spawn(serve(listener)));
 
     let clients: Vec<_> = (0..CLIENTS).map(|client| mainspring::spawn(talk(address, client))).collect();
     let mut echoed = 0;

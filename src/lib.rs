@@ -43,7 +43,7 @@
 //! src/task/cell.rs
 //! src/task/waker.rs
 //! src/task/join.rs
-//! src/task/model.rs
+//! src/task/model/home.rs
 //! src/sched/owned.rs
 //! src/sched/queue.rs
 //! src/sched/local.rs

@@ -58,7 +58,7 @@ impl Server {
 /// Serves until somebody asks for a stop, then lets replies under way go out.
 pub(crate) async fn serve(listener: TcpListener) {
     let server = Arc::new(Server { store: Store::new(), started: Instant::now(), busy: AtomicUsize::new(0) });
-    task::Builder::new().name("sweep").daemon(true).spawn(sweep(server.clone()));
+    drop(task::Builder::new().name("sweep").daemon(true).spawn(sweep(server.clone())));
     let accepting = mainspring::spawn(accept(listener, server.clone()));
     let mut looks = interval(LOOK_EVERY);
     while !stop::is_requested() {

@@ -317,6 +317,25 @@ impl Worker {
         unsafe { &*shared }
     }
 
+    /// For reports and for the guard: this task is being polled.
+    #[inline]
+    pub(super) fn publish_poll(&self, id: u64, at: &'static Location<'static>) {
+        // ORDER: Relaxed, one writer, the core's holder; read for reports and by the guard, which need no order.
+        let polls = self.polls.load(Ordering::Relaxed);
+        // ORDER: Relaxed, as above.
+        self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+        // ORDER: Relaxed, as above.
+        self.polling_at.store(ptr::from_ref(at).cast_mut(), Ordering::Relaxed);
+        // ORDER: Relaxed, as above.
+        self.polling_id.store(id, Ordering::Relaxed);
+    }
+
+    /// The batch is over: no task is being polled.
+    pub(super) fn publish_rest(&self) {
+        // ORDER: Relaxed, as in `publish_poll`.
+        self.polling_id.store(0, Ordering::Relaxed);
+    }
+
     /// Where the task being polled was spawned, for reports.
     pub(super) fn polling_place(&self) -> Option<&'static Location<'static>> {
         // ORDER: Relaxed, for people.

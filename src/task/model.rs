@@ -1,4 +1,3 @@
-#![allow(unsafe_code, reason = "is a home for tasks, which is an `unsafe impl Schedule`")]
 //! Models of a task among threads: every way in which a wake, a run, an abort and a handle can meet.
 //!
 //! ```text
@@ -8,206 +7,18 @@
 //! ```
 //!
 //! Each model races them, then joins the threads, runs what is left, and counts: polls, drops of future and output,
-//! pushes, and what still points at the home. The counters are plain std atomics, which loom does not branch on; what
-//! it explores is the state word, the join-waker slot, the cell's stage, and the home's queue.
+//! pushes, and what still points at the home. What loom explores is the state word, the join-waker slot, the cell's
+//! stage, and the home's queue; `tests/loom.sh` runs it.
 
-use super::{Birth, Dead, Header, JoinError, JoinHandle, Queued, Ran, Schedule, spawn_cell};
+mod home;
+
+use super::Dead;
 use crate::base::atomic::{AtomicUsize, Mutex, Ordering, model, model_thread};
-use std::any::Any;
-use std::collections::VecDeque;
+use home::{Bell, Home, look, result, waiting};
 use std::future::poll_fn;
-use std::panic::Location;
-use std::pin::Pin;
-use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize as Count;
-use std::task::{Context, Poll, Wake, Waker};
-
-/// A home with one queue, which any thread may empty.
-struct Home {
-    queue: Mutex<VecDeque<Queued>>,
-    /// Pushes, the one at birth included.
-    pushes: Count,
-    /// Panics that nobody joined.
-    unhandled: Count,
-}
-
-// SAFETY: each cell holds a strong count of its home from its birth until it was freed.
-unsafe impl Schedule for Home {
-    fn schedule(&self, task: Queued) {
-        self.push(task);
-    }
-
-    fn unhandled_panic(&self, _task: &Header, _payload: Box<dyn Any + Send>) {
-        self.unhandled.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn cell_born(&self) {
-        // SAFETY: every `Home` is made by `Home::new`, inside an `Arc`.
-        unsafe { Arc::increment_strong_count(ptr::from_ref(self)) };
-    }
-
-    unsafe fn cell_freed(home: NonNull<Self>) {
-        // SAFETY: gives back what `cell_born` took.
-        unsafe { Arc::decrement_strong_count(home.as_ptr()) };
-    }
-}
-
-impl Home {
-    fn new() -> Arc<Self> {
-        let queue = Mutex::new(VecDeque::new());
-        Arc::new(Self { queue, pushes: Count::new(0), unhandled: Count::new(0) })
-    }
-
-    fn push(&self, task: Queued) {
-        self.pushes.fetch_add(1, Ordering::Relaxed);
-        self.queue.lock().push_back(task);
-    }
-
-    fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future<Output: Send + 'static> + Send + 'static,
-    {
-        let spawned_at = Location::caller();
-        let birth = Birth { id: 1, parent: 0, spawned_at, name: None, born_ms: 0, daemon: false };
-        let (task, handle) = spawn_cell(future, self, birth);
-        self.push(task);
-        handle
-    }
-
-    /// Runs what is queued until nothing is.
-    fn run(&self) {
-        while let Some(task) = self.take() {
-            match task.run() {
-                Ran::Idle => {}
-                Ran::Again(task) => self.push(task),
-                Ran::Finished(finished) => finished.complete(),
-            }
-        }
-    }
-
-    /// As `run` on a thread that is not the registry's: what has finished is sent home.
-    fn run_away(&self, home: &Mutex<Vec<Dead>>) {
-        while let Some(task) = self.take() {
-            match task.run() {
-                Ran::Idle => {}
-                Ran::Again(task) => self.push(task),
-                Ran::Finished(finished) => home.lock().push(finished.complete_away()),
-            }
-        }
-    }
-
-    fn take(&self) -> Option<Queued> {
-        self.queue.lock().pop_front()
-    }
-
-    fn pushes(&self) -> usize {
-        self.pushes.load(Ordering::Relaxed)
-    }
-
-    /// All threads are joined: nothing is queued, no cell is left, and nobody's panic got lost.
-    fn assert_empty(self: Arc<Self>) {
-        assert!(self.take().is_none(), "T1: nothing is queued behind the end");
-        assert_eq!(Arc::strong_count(&self), 1, "T3: every cell is freed, once");
-        assert_eq!(self.unhandled.load(Ordering::Relaxed), 0);
-    }
-}
-
-/// What the models count.
-#[derive(Default)]
-struct Counts {
-    polls: Count,
-    futures_dropped: Count,
-    outputs_dropped: Count,
-}
-
-impl Counts {
-    fn read(&self) -> (usize, usize, usize) {
-        let read = |count: &Count| count.load(Ordering::Relaxed);
-        (read(&self.polls), read(&self.futures_dropped), read(&self.outputs_dropped))
-    }
-}
-
-/// An output that counts its end.
-struct Output(Arc<Counts>);
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        self.0.outputs_dropped.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A future that counts its polls and its end: ready at the poll with this number, the first being 1.
-struct Task {
-    counts: Arc<Counts>,
-    ready_at: usize,
-    /// The waker of the first poll is left here.
-    waker: Arc<std::sync::Mutex<Option<Waker>>>,
-}
-
-impl Task {
-    fn new(ready_at: usize) -> Self {
-        Self { counts: Arc::default(), ready_at, waker: Arc::default() }
-    }
-}
-
-impl Future for Task {
-    type Output = Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
-        let poll = self.counts.polls.fetch_add(1, Ordering::Relaxed) + 1;
-        if poll == self.ready_at {
-            return Poll::Ready(Output(self.counts.clone()));
-        }
-        self.waker.lock().expect("not poisoned").get_or_insert_with(|| cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.counts.futures_dropped.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A task that has been polled once and waits, with its one waker.
-fn waiting(home: &Home, ready_at: usize) -> (JoinHandle<Output>, Waker, Arc<Counts>) {
-    let task = Task::new(ready_at);
-    let (counts, slot) = (task.counts.clone(), task.waker.clone());
-    let handle = home.spawn(task);
-    home.run();
-    let waker = slot.lock().expect("not poisoned").take().expect("it was polled");
-    (handle, waker, counts)
-}
-
-/// Counts its wake-ups.
-#[derive(Default)]
-struct Bell(Count);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Bell {
-    fn rings(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Polls a handle once.
-fn look<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinError>> {
-    Pin::new(handle).poll(&mut Context::from_waker(waker))
-}
-
-/// The result of a task that has ended.
-fn result<T>(mut handle: JoinHandle<T>) -> Result<T, JoinError> {
-    match look(&mut handle, Waker::noop()) {
-        Poll::Ready(result) => result,
-        Poll::Pending => panic!("the task has not ended"),
-    }
-}
+use std::task::Poll;
 
 #[test]
 fn model_tsk_01_three_wakes_are_four_pushes_and_four_polls() {
@@ -346,6 +157,24 @@ fn model_tsk_08_a_wake_by_value_with_the_last_reference_frees_the_cell_once() {
         last.join().expect("no panic");
         assert_eq!(counts.read(), (2, 1, 1));
         home.assert_empty();
+    });
+}
+
+#[test]
+fn model_tsk_08_a_home_that_only_its_cells_keep_alive_outlives_the_push_of_the_last_waker() {
+    model(|| {
+        let home = Home::watching_its_end();
+        let (handle, waker, counts) = waiting(&home, 2);
+        drop(handle);
+        let last = model_thread::spawn(move || waker.wake());
+        home.run();
+        let left = Arc::downgrade(&home);
+        // From here on the cell alone keeps it, if there still is one.
+        drop(home);
+        last.join().expect("no panic");
+        left.upgrade().into_iter().for_each(|home| home.run());
+        assert_eq!(counts.read(), (2, 1, 1));
+        assert!(left.upgrade().is_none(), "T7: the last cell has given it back");
     });
 }
 

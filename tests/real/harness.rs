@@ -11,8 +11,8 @@
 //!
 //! - **H1** A case that hangs costs its limit and no more: the parent kills the whole process group, and should the
 //!   parent be gone, the alarm ends the child.
-//! - **H2** What a child prints is shown if it failed. A line that begins with `note: ` is always shown: it says what was
-//!   skipped, so that nothing is skipped silently.
+//! - **H2** What a child prints is shown if it failed. A line that begins with `skipped: ` is always shown, so that
+//!   nothing is skipped silently.
 //!
 //! A *script* is a case that is not listed: a body that a case runs in yet another process, to look at it from outside.
 
@@ -55,7 +55,9 @@ pub(crate) fn main(cases: &[Case], scripts: &[Case]) -> ExitCode {
     if let [flag, name] = &args[..]
         && flag == "--child"
     {
-        return run_here(cases.iter().chain(scripts).find(|case| case.name == name).expect("the parent knows its cases"));
+        return run_here(
+            cases.iter().chain(scripts).find(|case| case.name == name).expect("the parent knows its cases"),
+        );
     }
     let wanted = Wanted::from(&args);
     let chosen: Vec<Case> = cases.iter().filter(|case| wanted.takes(case.name)).copied().collect();
@@ -74,8 +76,8 @@ pub(crate) fn command_for(name: &str) -> Command {
 }
 
 /// Prints a line that the harness shows even if the case passes.
-pub(crate) fn note(what: &str) {
-    println!("note: {what}");
+pub(crate) fn skipped(what: &str) {
+    println!("skipped: {what}");
 }
 
 /// What the command line asks for, in the words of cargo's own harness.
@@ -153,7 +155,7 @@ impl Outcome {
         if nocapture {
             print!("{}", self.said);
         } else {
-            self.said.lines().filter(|line| line.starts_with("note: ")).for_each(|line| println!("  {line}"));
+            self.said.lines().filter(|line| line.starts_with("skipped: ")).for_each(|line| println!("  {line}"));
         }
         let _ = io::stdout().flush();
     }

@@ -1,15 +1,18 @@
 //! Small things that many cases use.
 
+use crate::probe::eventually;
 use mainspring::net::{TcpListener, TcpStream};
 use mainspring::runtime::{Builder, Runtime};
 use mainspring::task::{JoinHandle, yield_now};
+use mainspring::time::{Sleep, sleep};
 use std::future::{Future, poll_fn};
 use std::net::Ipv4Addr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 pub(crate) fn current_thread() -> Runtime {
@@ -24,6 +27,44 @@ pub(crate) fn multi_thread(workers: usize) -> Runtime {
 pub(crate) fn everywhere(workers: &[usize], test: impl Fn(&Runtime)) {
     test(&current_thread());
     workers.iter().for_each(|&workers| test(&multi_thread(workers)));
+}
+
+/// Runs `test` on a current-thread runtime whose thread stays in `block_on` until the test has ended, by a panic or well.
+pub(crate) fn in_block_on(test: impl FnOnce(&Runtime)) {
+    struct OpensAtLast(Arc<Gate>);
+    impl Drop for OpensAtLast {
+        fn drop(&mut self) {
+            self.0.open();
+        }
+    }
+    let (runtime, over) = (current_thread(), Gate::new());
+    thread::scope(|scope| {
+        let _at_last = OpensAtLast(over.clone());
+        scope.spawn(|| runtime.block_on(over.wait()));
+        eventually("a thread is in `block_on`", || over.waiting() > 0);
+        test(&runtime);
+    });
+}
+
+/// Lives in a runtime's hook, and so is gone exactly when the runtime is freed.
+pub(crate) struct Token(Arc<()>);
+
+impl Token {
+    pub(crate) fn put_into(builder: Builder) -> (Builder, Self) {
+        let token = Arc::new(());
+        let held = token.clone();
+        (builder.on_unhandled_panic(move |_| drop(Arc::clone(&held))), Self(token))
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// A worker's thread may hold on to its runtime for another moment.
+    #[track_caller]
+    pub(crate) fn assert_freed(self) {
+        eventually("the runtime is freed", || !self.is_held());
+    }
 }
 
 /// Waits for all of them; a panic in one goes on here.
@@ -108,12 +149,22 @@ impl Gate {
 }
 
 /// A waker that a thread can wait for.
-pub(crate) struct Bell(SyncSender<()>);
+pub(crate) fn bell() -> (Waker, Receiver<()>) {
+    let (ring, heard) = mpsc::sync_channel(1_024);
+    (Waker::from(Arc::new(Bell(ring))), heard)
+}
 
-impl Bell {
-    pub(crate) fn new() -> (Waker, Receiver<()>) {
-        let (ring, heard) = mpsc::sync_channel(1_024);
-        (Waker::from(Arc::new(Self(ring))), heard)
+struct Bell(SyncSender<()>);
+
+/// Sets a timer with the current driver, for a thread to hear; it goes off 5 ms from now.
+pub(crate) fn timer() -> (Pin<Box<Sleep>>, Receiver<()>) {
+    loop {
+        let (waker, heard) = bell();
+        let mut nap = Box::pin(sleep(Duration::from_millis(5)));
+        // On a machine so busy that it is over before it is set there is nothing to hear.
+        if nap.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            return (nap, heard);
+        }
     }
 }
 

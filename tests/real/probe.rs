@@ -3,6 +3,9 @@
 
 use std::fs;
 use std::mem;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -111,6 +114,56 @@ pub(crate) fn replace_by_dev_null(fd: i32) {
     // SAFETY: two integers; `fd` goes on being an open descriptor, so its owner's promise holds.
     let outcome = unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&null), fd) };
     assert_eq!(outcome, fd);
+}
+
+/// How many signals were handled.
+static HEARD: AtomicUsize = AtomicUsize::new(0);
+
+/// A signal for every thread, again and again, whose handler does not ask for system calls to be restarted: so each that
+/// waits is interrupted.
+pub(crate) struct Hail {
+    over: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Hail {
+    pub(crate) fn begin() -> Self {
+        extern "C" fn hear(_: libc::c_int) {
+            HEARD.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: all zeros is a valid value of this structure: no flags, no further signal blocked.
+        let mut action: libc::sigaction = unsafe { mem::zeroed() };
+        action.sa_sigaction = hear as extern "C" fn(libc::c_int) as usize;
+        // SAFETY: the structure lives across the call; the handler does nothing but count, which a handler may.
+        let outcome = unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()) };
+        assert_eq!(outcome, 0);
+        let over = Arc::new(AtomicBool::new(false));
+        let end = over.clone();
+        let thread = thread::spawn(move || {
+            while !end.load(Ordering::Relaxed) {
+                signal_everybody();
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        Self { over, thread }
+    }
+
+    /// Gives how many were handled, by all threads together.
+    pub(crate) fn end(self) -> usize {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.join().expect("no panic");
+        HEARD.load(Ordering::Relaxed)
+    }
+}
+
+fn signal_everybody() {
+    let tasks = fs::read_dir("/proc/self/task").expect("Linux shows a process to itself");
+    let ids = tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let process = i32::try_from(std::process::id()).expect("process ids are positive");
+    for id in ids {
+        // SAFETY: a system call on three integers; a thread that has just gone is an error that concerns nobody.
+        unsafe { libc::syscall(libc::SYS_tgkill, process, id, libc::SIGUSR1) };
+    }
 }
 
 /// Waits until something holds; panics if it never does.

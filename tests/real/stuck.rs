@@ -1,12 +1,11 @@
 //! Workers that are stuck in a task: the others look after what depends on them.
 
-use crate::kit::{Bell, Gate, Load, Stopper, echo, join_all, multi_thread, tcp_pair};
+use crate::kit::{Gate, Load, Stopper, bell, echo, join_all, multi_thread, tcp_pair, timer};
 use mainspring::runtime::Runtime;
 use mainspring::time::{interval, sleep};
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::pin::pin;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::task::{Context, Poll};
 use std::thread;
@@ -20,6 +19,7 @@ cases! { CASES:
         sch_12_a_stuck_worker_s_timers_fire_even_if_all_others_are_busy,
         sch_12_a_stuck_worker_s_sockets_are_heard_even_if_all_others_are_busy,
         sch_12_tasks_from_outside_run_although_a_worker_is_stuck_and_the_other_busy,
+        sch_12_tasks_queued_at_a_stuck_worker_run_even_if_the_other_is_busy,
         sch_12_echo_and_ticks_go_on_for_ever_beside_a_stuck_worker,
         a_block_on_that_is_stuck_holds_up_neither_timers_nor_sockets,
     ],
@@ -64,9 +64,7 @@ fn sch_03_a_task_woken_by_one_that_then_blocks_is_run_elsewhere() {
 /// Sets a timer with the driver of the worker it runs on, then blocks that worker until the timer is heard.
 fn timer_of_a_stuck_worker(runtime: &Runtime) -> Result<(), RecvTimeoutError> {
     on_a_worker(runtime, |_| {
-        let (waker, heard) = Bell::new();
-        let mut nap = pin!(sleep(Duration::from_millis(5)));
-        assert!(nap.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let (_nap, heard) = timer();
         heard.recv_timeout(RESCUED)
     })
 }
@@ -78,7 +76,7 @@ fn socket_of_a_stuck_worker(runtime: &Runtime) -> Result<(), RecvTimeoutError> {
     let far = mainspring::net::TcpStream::from_std(listener.accept().expect("one has connected").0);
     let far = far.expect("it is a TCP socket");
     on_a_worker(runtime, move |_| {
-        let (waker, heard) = Bell::new();
+        let (waker, heard) = bell();
         assert!(far.poll_read(&mut Context::from_waker(&waker), &mut [0]).is_pending());
         near.write_all(b"x").expect("the other end is open");
         heard.recv_timeout(RESCUED)
@@ -140,6 +138,21 @@ fn sch_12_tasks_from_outside_run_although_a_worker_is_stuck_and_the_other_busy()
     assert_eq!(ran, 100, "the others waited in the inbox of the stuck worker");
 }
 
+fn sch_12_tasks_queued_at_a_stuck_worker_run_even_if_the_other_is_busy() {
+    let runtime = multi_thread(2);
+    let load = Load::on(&runtime, 64);
+    let ran = on_a_worker(&runtime, |_| {
+        let (log, seen) = mpsc::channel();
+        for number in 0..100 {
+            let log = log.clone();
+            drop(mainspring::spawn(async move { log.send(number) }));
+        }
+        (0..100).map_while(|_| seen.recv_timeout(RESCUED).ok()).count()
+    });
+    drop(load);
+    assert_eq!(ran, 100, "the others waited for the one that had spawned them");
+}
+
 fn sch_12_echo_and_ticks_go_on_for_ever_beside_a_stuck_worker() {
     for workers in [2, 4] {
         let runtime = multi_thread(workers);
@@ -191,9 +204,7 @@ fn a_block_on_that_is_stuck_holds_up_neither_timers_nor_sockets() {
     let runtime = multi_thread(2);
     for _ in 0..3 {
         runtime.block_on(poll_fn(|_| {
-            let (waker, heard) = Bell::new();
-            let mut nap = pin!(sleep(Duration::from_millis(5)));
-            assert!(nap.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            let (_nap, heard) = timer();
             assert_eq!(heard.recv_timeout(RESCUED), Ok(()), "the timer was forgotten");
             Poll::Ready(())
         }));

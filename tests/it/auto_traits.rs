@@ -1,0 +1,178 @@
+//! SND-01: which types may go to other threads, be moved when pinned, and be used after a panic. A change of any of
+//! these is a change of the interface, so all of them stand in one table, and a type that is missing fails the test.
+
+use mainspring::net::tcp::{
+    Accept, Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable,
+    ReuniteError, Writable, Write, WriteAll, WriteHalf, WriteVectored,
+};
+use mainspring::net::{TcpListener, TcpSocket, TcpStream};
+use mainspring::runtime::{
+    self, EnterGuard, Handle, Runtime, ShutdownReport, TaskInfo, TryCurrentError, UnhandledPanic,
+};
+use mainspring::task::{self, AbortHandle, CancelCause, Id, JoinError, JoinHandle, SpawnLocalError, YieldNow};
+use mainspring::time::{Elapsed, Instant, Interval, MissedTickBehavior, Sleep, Tick, Timeout};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::future::{Pending, Ready};
+use std::marker::{PhantomData, PhantomPinned};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::path::Path;
+use std::rc::Rc;
+
+/// Whether a type has a trait: its own constant wins over that of the blanket implementation only if the bound holds.
+macro_rules! has {
+    ($type:ty: $trait:ident) => {{
+        #[allow(dead_code, reason = "one of the two is chosen")]
+        trait HasNot {
+            const HAS: bool = false;
+        }
+        impl<T: ?Sized> HasNot for T {}
+        struct Probe<T: ?Sized>(PhantomData<T>);
+        #[allow(dead_code, reason = "one of the two is chosen")]
+        impl<T: ?Sized + $trait> Probe<T> {
+            const HAS: bool = true;
+        }
+        <Probe<$type>>::HAS
+    }};
+}
+
+/// A row: the type, what it should have, and what it has.
+macro_rules! table {
+    ($($type:ty: $expected:literal;)*) => {
+        [$((
+            stringify!($type),
+            $expected,
+            [
+                ("Send", has!($type: Send)),
+                ("Sync", has!($type: Sync)),
+                ("Unpin", has!($type: Unpin)),
+                ("UnwindSafe", has!($type: UnwindSafe)),
+                ("RefUnwindSafe", has!($type: RefUnwindSafe)),
+            ],
+        )),*]
+    };
+}
+
+/// Send, but not Sync.
+type SendOnly = Cell<u8>;
+/// Neither.
+type Neither = Rc<u8>;
+
+type Row = (&'static str, &'static str, [(&'static str, bool); 5]);
+
+#[rustfmt::skip]
+fn rows() -> Vec<Row> {
+    table! {
+        JoinHandle<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        JoinHandle<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        JoinHandle<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        JoinHandle<PhantomPinned>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        AbortHandle: "Send Sync Unpin";
+        JoinError: "Send Sync Unpin";
+        CancelCause: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Id: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        YieldNow: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        SpawnLocalError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        task::Builder: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+
+        runtime::Builder: "Send Sync Unpin";
+        Runtime: "Send Sync Unpin";
+        Handle: "Send Sync Unpin";
+        TryCurrentError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        EnterGuard<'static>: "Unpin";
+        ShutdownReport: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        TaskInfo: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        UnhandledPanic<'static>: "Unpin";
+
+        Sleep: "Send Sync Unpin";
+        Timeout<Ready<u8>>: "Send Sync Unpin";
+        Timeout<Ready<SendOnly>>: "Send Unpin";
+        Timeout<Ready<Neither>>: "Unpin";
+        Timeout<Pending<Neither>>: "Send Sync Unpin";
+        Timeout<PhantomPinned>: "Send Sync";
+        Interval: "Send Sync Unpin";
+        Tick<'static>: "Send Sync Unpin";
+        Instant: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Elapsed: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        MissedTickBehavior: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+
+        TcpListener: "Send Sync Unpin";
+        TcpStream: "Send Sync Unpin";
+        TcpSocket: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        OwnedReadHalf: "Send Sync Unpin";
+        OwnedWriteHalf: "Send Sync Unpin";
+        ReadHalf<'static>: "Send Sync Unpin";
+        WriteHalf<'static>: "Send Sync Unpin";
+        ReuniteError: "Send Sync Unpin";
+        Accept<'static>: "Send Sync Unpin";
+        Connect: "Send Sync Unpin";
+        Read<'static>: "Send Sync Unpin";
+        ReadExact<'static>: "Send Sync Unpin";
+        ReadVectored<'static, 'static>: "Send Sync Unpin";
+        Peek<'static>: "Send Sync Unpin";
+        Readable<'static>: "Send Sync Unpin";
+        Writable<'static>: "Send Sync Unpin";
+        Write<'static>: "Send Sync Unpin";
+        WriteAll<'static>: "Send Sync Unpin";
+        WriteVectored<'static, 'static>: "Send Sync Unpin";
+    }
+    .to_vec()
+}
+
+#[test]
+fn snd_01_every_type_has_the_auto_traits_that_the_table_says() {
+    let mut wrong = Vec::new();
+    for (name, expected, has) in rows() {
+        let has = has.into_iter().filter_map(|(name, has)| has.then_some(name)).collect::<Vec<_>>().join(" ");
+        if has != expected {
+            wrong.push(format!("{name}\n  has        {has}\n  should have {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_probe_tells_types_apart() {
+    assert!(has!(u8: Send) && has!(SendOnly: Send) && !has!(Neither: Send));
+    assert!(has!(u8: Sync) && !has!(SendOnly: Sync) && !has!(Neither: Sync));
+    assert!(!has!(PhantomPinned: Unpin) && !has!(&mut u8: UnwindSafe) && !has!(SendOnly: RefUnwindSafe));
+}
+
+#[test]
+fn snd_01_no_public_type_is_missing_from_the_table() {
+    // The doors list what they give out in their `mod.rs`, by `pub use`.
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let doors = ["lib.rs", "task/mod.rs", "runtime/mod.rs", "time/mod.rs", "net/mod.rs", "net/tcp/mod.rs"];
+    let mut public = BTreeSet::new();
+    for door in doors {
+        let text = std::fs::read_to_string(source.join(door)).unwrap();
+        for statement in text.split("pub use ").skip(1) {
+            public.extend(types_in(statement.split(';').next().unwrap()));
+        }
+    }
+    let rows = rows();
+    let listed: BTreeSet<&str> = rows.iter().map(|(name, ..)| bare(name)).collect();
+    // Names that are std's, a trait, or another name for a type that is listed.
+    let others = ["Duration", "ToSocketAddrs", "TaskBuilder"];
+    let missing: Vec<_> =
+        public.iter().filter(|name| !listed.contains(name.as_str()) && !others.contains(&name.as_str())).collect();
+    assert!(public.len() > 30, "the doors have been found: {public:?}");
+    assert!(missing.is_empty(), "not in the table: {missing:?}");
+    let gone: Vec<_> = listed.iter().filter(|name| !public.contains(**name)).collect();
+    assert!(gone.is_empty(), "in the table, but not public any more: {gone:?}");
+}
+
+/// The type names of a `pub use`; of one that renames, the new name.
+fn types_in(uses: &str) -> Vec<String> {
+    let names = uses.split([',', '{', '}']).filter_map(|part| {
+        let name = part.rsplit(" as ").next()?.rsplit("::").next()?.trim();
+        name.starts_with(|first: char| first.is_ascii_uppercase()).then(|| name.to_owned())
+    });
+    names.collect()
+}
+
+/// A type's name without its path and its parameters.
+fn bare(name: &str) -> &str {
+    let name = name.split('<').next().unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name).trim()
+}

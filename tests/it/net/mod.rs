@@ -1,0 +1,12 @@
+//! Sockets over the loopback, through the public interface. No test here waits for time to pass or judges by it, but
+//! for the one bound from below that accepting without descriptors must keep.
+
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test looks at the clock and may panic")]
+
+mod kit;
+
+mod connecting;
+mod making;
+mod runtimes;
+mod streaming;
+mod waking;
