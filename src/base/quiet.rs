@@ -14,6 +14,12 @@ pub(crate) fn quietly(body: impl FnOnce()) {
     }
 }
 
+/// Drops what may hold a waker that somebody else left: if that one's destructor panics, whoever comes after it must not
+/// suffer.
+pub(crate) fn drop_quietly<T>(value: T) {
+    quietly(|| drop(value));
+}
+
 /// Drops a payload. If that panics, the second payload is leaked: a third panic is not worth a loop.
 pub(crate) fn bury(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -6,6 +6,7 @@
 use super::Driver;
 use super::wheel::{TimerKey, Wakes, Wheel};
 use crate::base::atomic::{AtomicU64, Mutex, Ordering};
+use crate::base::quiet::drop_quietly;
 use crate::base::wakers::Wakers;
 use std::fmt;
 use std::task::Waker;
@@ -114,7 +115,9 @@ impl Driver {
                 // D1: cloned before the lock, and what comes back is dropped after it.
                 let waker = waker.clone();
                 let replaced = self.timers.locked.lock().wheel.replace_waker(key, waker);
-                replaced.is_ok()
+                let in_place = replaced.is_ok();
+                drop_quietly(replaced);
+                in_place
             }
         }
     }
@@ -132,7 +135,9 @@ impl Driver {
     /// Takes a timer out, if it has not fired.
     pub(crate) fn timer_remove(&self, key: TimerKey) {
         let waker = self.timers.locked.lock().wheel.remove(key);
-        drop(waker);
+        if waker.is_some() {
+            drop_quietly(waker);
+        }
     }
 
     /// A deadline was added: the hint and a sleeping owner must hear of it if it is the earliest (D3).

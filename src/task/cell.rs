@@ -19,7 +19,7 @@ use super::state::{AfterDrop, AfterPoll, AfterWake, Completion, StartPoll, State
 use super::{Id, budget, pool, waker};
 use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
 use crate::base::context;
-use crate::base::quiet::quietly;
+use crate::base::quiet::{drop_quietly, quietly};
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell as StdCell;
@@ -530,7 +530,7 @@ unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: as above.
     let left = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
     if left.is_some() {
-        quietly(|| drop(left));
+        drop_quietly(left);
     }
     // SAFETY: the block came from `allocate` with this layout, and nobody points at it any more.
     unsafe { pool::release(cell.cast(), Layout::new::<Cell<F, S>>()) };

@@ -7,7 +7,7 @@ use super::header::Header;
 use super::state::Joining;
 use super::wait::{self, Wait, WaitKind};
 use super::{Id, budget};
-use crate::base::quiet::quietly;
+use crate::base::quiet::drop_quietly;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -137,10 +137,12 @@ impl<T> JoinHandle<T> {
         if !published {
             // SAFETY: the completer saw JOIN_WAKER off, so the slot stayed ours.
             let unused = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-            quietly(|| drop(unused));
+            drop_quietly(unused);
         }
         // Somebody else's waker may panic when it is dropped; this poll must not suffer from it (TSK-16).
-        quietly(|| drop(old));
+        if old.is_some() {
+            drop_quietly(old);
+        }
         published
     }
 
@@ -188,7 +190,7 @@ impl<T> Drop for JoinHandle<T> {
         if header.state.joining() == Joining::SlotSet && header.state.withdraw_join_waker() {
             // SAFETY: JOIN_WAKER is off and DONE was off when it was, so by T5 the slot is ours.
             let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-            quietly(|| drop(waker));
+            drop_quietly(waker);
         }
         if !header.state.drop_unfinished() {
             // SAFETY: DONE is on with JOIN, so by T4 the output is ours, and the handle is going.

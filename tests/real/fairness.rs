@@ -76,12 +76,15 @@ fn sch_01_two_tasks_that_wake_each_other_for_ever_leave_a_third_its_turn() {
             begun.recv_timeout(SOON).expect("a worker is free");
         }
         let game = Arc::new(PingPong::default());
-        let largest = runtime.block_on(async {
-            let players = [mainspring::spawn(game.clone().play(0)), mainspring::spawn(game.clone().play(1))];
-            let largest = mainspring::spawn(game.clone().watch()).await.expect("no panic");
+        let (first, second, third) = (game.clone(), game.clone(), game.clone());
+        // Spawned by a task, so that all are where that task is.
+        let largest = runtime.spawn(async move {
+            let players = [mainspring::spawn(first.play(0)), mainspring::spawn(second.play(1))];
+            let largest = third.watch().await;
             players.iter().for_each(|player| player.abort());
             largest
         });
+        let largest = runtime.block_on(largest).expect("no panic");
         drop(release);
         let polls = game.polls.load(Ordering::Relaxed);
         assert!(polls >= 1_000, "the two were hardly polled: {polls}");

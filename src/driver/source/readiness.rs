@@ -34,6 +34,7 @@ use std::task::Waker;
 
 use super::waiters::{Key, Waiters};
 use crate::base::atomic::{AtomicU64, Mutex, Ordering};
+use crate::base::quiet::drop_quietly;
 use crate::base::wakers::Wakers;
 
 /// A set of the bits drawn above.
@@ -260,14 +261,18 @@ impl Readiness {
         let key = *key.get_or_insert_with(|| lines.new_key());
         let displaced = lines.of(direction).put(key, waker);
         drop(lines);
-        drop(displaced);
+        if displaced.is_some() {
+            drop_quietly(displaced);
+        }
         Waited::Queued
     }
 
     /// A waiter gives up, or is done.
     pub(super) fn forget(&self, direction: Direction, key: Key) {
         let waker = self.lines.lock().of(direction).remove(key);
-        drop(waker); // after the lock, as R3 has it
+        if waker.is_some() {
+            drop_quietly(waker); // after the lock, as R3 has it
+        }
     }
 
     /// How many wait, for reading and for writing.

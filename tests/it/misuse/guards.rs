@@ -7,7 +7,8 @@ use mainspring::time::{Duration, sleep, timeout};
 use std::future::pending;
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Waker;
 
 fn current() -> Runtime {
@@ -98,7 +99,7 @@ fn mis_09_a_guard_may_be_held_across_an_await_of_the_main_future() {
             let other = current();
             // All workers are busy, so that main is polled without a core at first, and with one later.
             let (let_go, held) = mpsc::channel::<()>();
-            let held = std::sync::Arc::new(std::sync::Mutex::new(held));
+            let held = Arc::new(Mutex::new(held));
             let (say_busy, busy) = mpsc::channel();
             for _ in 0..workers {
                 let (held, say_busy) = (held.clone(), say_busy.clone());
@@ -146,12 +147,15 @@ fn mis_11_forgotten_handles_and_timers_leak_and_do_no_harm() {
         for (flavour, builder) in crate::builders() {
             let runtime = builder.build().unwrap();
             runtime.block_on(async {
-                let mut polled = mainspring::spawn(async {
-                    yield_now().await;
+                let open = Arc::new(AtomicBool::new(false));
+                let gate = open.clone();
+                let mut polled = mainspring::spawn(async move {
+                    until(|| gate.load(Ordering::SeqCst)).await;
                     vec![1; 100]
                 });
                 assert!(poll_with(&mut polled, Waker::noop()).is_pending());
                 let abort = polled.abort_handle();
+                open.store(true, Ordering::SeqCst);
                 forget(polled);
                 forget(mainspring::spawn(async { vec![2; 100] }));
                 forget(mainspring::spawn_local(pending::<()>()));

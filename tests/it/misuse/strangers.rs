@@ -68,7 +68,7 @@ fn mis_10_a_strangers_executor_waits_for_our_timers() {
         let start = Instant::now();
         let ((), wakes) = Stranger::block_on(sleep(Duration::from_millis(2)));
         assert!(start.elapsed() >= Duration::from_millis(2));
-        assert_eq!(wakes, 1);
+        assert!(wakes <= 1, "{wakes} wakes for one deadline");
     }
     let (late, _) = Stranger::block_on(timeout(Duration::from_millis(1), std::future::pending::<()>()));
     assert!(late.is_err());
@@ -107,21 +107,24 @@ fn mis_10_a_strangers_executor_uses_our_sockets() {
 }
 
 #[test]
-fn mis_10_one_future_goes_from_executor_to_executor() {
+fn mis_10_a_future_that_goes_from_executor_to_executor_wakes_the_last_one_alone() {
     let runtime = Builder::new_multi_thread().workers(2).build().unwrap();
     let _guard = runtime.enter();
-    let mut nap = Box::pin(sleep(Duration::from_millis(5)));
+    let (first, last) = (Arc::new(Stranger::default()), Arc::new(Stranger::default()));
+    let mut nap = Box::pin(sleep(Duration::from_secs(3_600)));
     let (open, opened) = mpsc::channel::<()>();
     let mut task = runtime.spawn(async move { opened.recv().unwrap() });
-    assert!(poll_with(&mut nap, Waker::noop()).is_pending());
-    assert!(poll_with(&mut task, Waker::noop()).is_pending());
-    let strange = thread::scope(|scope| {
-        let waits = scope.spawn(|| Stranger::block_on(&mut nap).1);
-        waits.join().unwrap()
-    });
-    assert_eq!(strange, 1, "the last waker is the one that is woken");
+    for stranger in [&first, &last] {
+        let waker = futures_task::waker(stranger.clone());
+        assert!(poll_with(&mut nap, &waker).is_pending());
+        assert!(poll_with(&mut task, &waker).is_pending());
+    }
+    nap.as_mut().reset(Instant::now());
     open.send(()).unwrap();
-    assert!(runtime.block_on(task).is_ok());
+    let both = crate::until(|| last.wakes.load(Ordering::SeqCst) == 2);
+    Builder::new_current_thread().build().unwrap().block_on(both);
+    assert_eq!(first.wakes.load(Ordering::SeqCst), 0);
+    assert!(runtime.block_on(async { (nap.await, task.await) }).1.is_ok());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{Watch, builders, panic_quietly, poll_with, result_of, runtimes, unti
 use mainspring::net::{TcpListener, TcpStream};
 use mainspring::runtime::Builder;
 use mainspring::task::{CancelCause, yield_now};
-use mainspring::time::{Duration, sleep};
+use mainspring::time::{Duration, Instant, sleep, sleep_until};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -251,17 +251,18 @@ fn tsk_16_a_waker_that_panics_in_a_timer_harms_neither_the_timer_nor_the_loop() 
         let mut struck = Vec::new();
         for fault in FAULTS {
             runtime.block_on(async {
-                let other = mainspring::spawn(sleep(Duration::from_millis(3)));
-                // One is polled on by somebody else, one fires into the faulty waker, one is dropped with it.
-                let mut sleeps = [(); 3].map(|()| Box::pin(sleep(Duration::from_millis(2))));
+                // One is polled on by somebody else, one fires into the faulty waker, one is dropped with it. They are due in
+                // an hour until all of them have their wakers.
+                let mut sleeps = [(); 3].map(|()| Box::pin(sleep(Duration::from_secs(3_600))));
                 let faulty = sleeps.each_mut().map(|sleep| poll_faultily(sleep, fault));
+                let soon = Instant::now() + Duration::from_millis(1);
+                sleeps.iter_mut().for_each(|sleep| sleep.as_mut().reset(soon));
                 let [polled, fires, dropped] = sleeps;
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(dropped)));
                 polled.await;
-                other.await.unwrap();
+                sleep_until(soon + Duration::from_millis(1)).await;
                 assert!(fires.is_elapsed(), "{flavour}, {fault:?}");
                 fires.await;
-                sleep(Duration::from_millis(1)).await;
                 struck.extend(faulty.map(|faulty| (fault, have_struck(faulty))));
             });
         }
@@ -322,10 +323,15 @@ fn tsk_16_a_waker_that_panics_with_a_payload_that_panics_harms_nobody_either() {
             let runtime = builder.build().unwrap();
             runtime.block_on(async {
                 let waker = Waker::from(Arc::new(Explodes));
-                let mut task = mainspring::spawn(yield_now());
+                let open = Arc::new(AtomicBool::new(false));
+                let gate = open.clone();
+                let mut task = mainspring::spawn(async move { until(|| gate.load(Ordering::SeqCst)).await });
                 assert!(poll_with(&mut task, &waker).is_pending());
-                let mut nap = Box::pin(sleep(Duration::from_millis(1)));
+                let mut nap = Box::pin(sleep(Duration::from_secs(3_600)));
                 assert!(poll_with(&mut nap, &waker).is_pending());
+                open.store(true, Ordering::SeqCst);
+                until(|| task.is_finished()).await;
+                nap.as_mut().reset(Instant::now() + Duration::from_millis(1));
                 sleep(Duration::from_millis(2)).await;
                 task.await.unwrap();
                 nap.await;
