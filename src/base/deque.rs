@@ -98,7 +98,7 @@ impl<T> Ring<T> {
     }
 
     /// Anybody: moves the older half of this ring, rounded up, into `thief` and gives one more entry to run at
-    /// once. The caller owns `thief` and has found it empty.
+    /// once; less if `thief`, which the caller owns, has less room.
     pub(crate) fn steal_into(&self, thief: &Ring<T>) -> Option<*mut T> {
         // ORDER: Relaxed, the caller alone writes its own ring's tail.
         let to = thief.tail.load(Ordering::Relaxed);

@@ -57,8 +57,11 @@ impl Claim for Index<7> {
     type Lent = Arc<Driver>;
 }
 
-/// Timers fired in one turn; the rest come in the next, after the tasks have had their turn (TIM-06).
+/// Timers fired in one turn after a sleep; the rest come in the next, after the tasks have had their turn (TIM-06).
 const TIMERS_PER_TURN: usize = 1_024;
+/// Timers fired by a look in passing: about as many as tasks are run between two looks. With more, a million timers of one
+/// deadline fill the queue faster than it empties, and who stands in it waits for all of them.
+const TIMERS_PER_LOOK: usize = 64;
 
 /// One worker's way to the outside.
 #[derive(Debug)]
@@ -129,8 +132,8 @@ impl Driver {
     }
 
     /// Owner only, second half: wakes whoever waited for what the first half took in, and whose timers are due.
-    pub(crate) fn deliver(&self, woken: &mut Wakers) {
-        self.fire_due(woken);
+    pub(crate) fn deliver(&self, nap: Nap, woken: &mut Wakers) {
+        self.fire_due(if nap == Nap::Look { TIMERS_PER_LOOK } else { TIMERS_PER_TURN }, woken);
         woken.wake_all();
     }
 
@@ -169,13 +172,13 @@ impl Driver {
         turned
     }
 
-    fn fire_due(&self, woken: &mut Wakers) {
+    fn fire_due(&self, max: usize, woken: &mut Wakers) {
         let coarse = match &self.kind {
             Kind::Real(_) => self.coarse_ns(),
             Kind::Sim(sim) => self.set_coarse(sim.now_ns()),
         };
         if self.timers.next_hint() <= coarse {
-            self.timers.advance(coarse, woken, TIMERS_PER_TURN);
+            self.timers.advance(coarse, woken, max);
         }
     }
 

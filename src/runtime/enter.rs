@@ -4,9 +4,11 @@
 use crate::base::context::Held;
 use crate::driver::{DRIVER, Driver};
 use crate::sched::core::Core;
+use crate::sched::idle::GUARD_NAP;
 use crate::sched::lend::Line;
 use crate::sched::local::{LOCAL, Local};
 use crate::sched::report::{describe, describe_one};
+use crate::sched::rescue::Watch;
 use crate::sched::shared::{RUNTIME, Shared, coarse_ms};
 use crate::sched::worker::{Leave, end, work, work_alone};
 use crate::task::{CURRENT, JoinHandle};
@@ -58,11 +60,13 @@ struct Guest<'a> {
     shared: &'a Arc<Shared>,
     local: &'a Local,
     core: Option<Box<Core>>,
+    /// Who is stuck while this thread has no core.
+    watch: Watch,
 }
 
 impl<'a> Guest<'a> {
     fn new(shared: &'a Arc<Shared>, local: &'a Local) -> Self {
-        let mut guest = Self { shared, local, core: None };
+        let mut guest = Self { shared, local, core: None, watch: Watch::new(shared.workers.len()) };
         guest.core = guest.ask_for_core();
         guest
     }
@@ -77,7 +81,7 @@ impl<'a> Guest<'a> {
         let lender = self.shared.idle.pick_lender()?;
         self.shared.workers[lender].driver.notify();
         (0..PATIENCE_MS).find_map(|_| {
-            self.local.nap(Duration::from_millis(1));
+            self.local.sleep_alone(Some(Duration::from_millis(1)));
             home.take_gift()
         })
     }
@@ -107,10 +111,24 @@ impl<'a> Guest<'a> {
                     work_alone(self.local, done);
                     self.core = self.local.home().take_gift();
                     if self.core.is_none() && !done() {
-                        self.local.sleep_unless_busy();
+                        self.wait_without_core();
                     }
                 }
             }
+        }
+    }
+
+    /// Sleeps until somebody notifies. The future's timers and sockets stand with the first worker, which may be stuck, and
+    /// perhaps all of them are: so this thread looks after them, for as long as there are any.
+    fn wait_without_core(&self) {
+        if self.local.is_busy() {
+            return;
+        }
+        if self.shared.resting.is_over() {
+            self.local.sleep_alone(None);
+        } else {
+            self.local.sleep_alone(Some(GUARD_NAP));
+            self.watch.turn_stuck_drivers(self.shared);
         }
     }
 

@@ -1,15 +1,17 @@
 //! The core: all that a worker needs to run tasks, in plain memory, held by one thread at a time (S1).
 
+use super::idle::GUARD_NAP;
 use super::local::Local;
 use super::owned::{Owned, Share};
 use super::queue::Owner;
+use super::rescue::Watch;
 use super::shared::{Flavour, Shared, Worker, coarse_ms, reject};
 use crate::base::atomic::{AtomicU64, Ordering};
 use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::trim;
 use crate::base::rng::Rng;
 use crate::base::wakers::Wakers;
-use crate::driver::TURNING;
+use crate::driver::{Nap, TURNING};
 use crate::task::budget::{TIME_SLICE, TimeSlice};
 use crate::task::{Birth, CURRENT, CellPool, Dead, Finished, Header, JoinHandle, POOL, Queued, Ran, spawn_cell};
 use crate::world::Event;
@@ -30,7 +32,7 @@ pub(super) const POLLS_PER_LOOK: u32 = 61;
 /// A woken task may jump the queue so often in a row; then the ring has its turn (SCH-01).
 const NEXT_STREAK_MAX: u32 = 3;
 /// A batch is cut shorter when it takes longer than this: sockets and timers are looked at between batches.
-const BATCH_NS: u64 = 1_000_000;
+pub(super) const BATCH_NS: u64 = 1_000_000;
 /// A task whose turn lasts longer than this yields at its next leaf operation.
 const SLICE_NS: u64 = 5_000_000;
 /// Waking a sibling, and its going back to sleep, costs about so much of a processor. For less work than that no help is
@@ -69,7 +71,7 @@ pub(crate) struct Core {
     /// How many polls there were since the batch was last adapted.
     pub(super) ran: Cell<u32>,
     /// What a poll takes, on the average of the last batches.
-    poll_ns: Cell<u64>,
+    pub(super) poll_ns: Cell<u64>,
     /// The driver is delivering: help is called once, at the end, if it is worth it.
     delivering: Cell<bool>,
     /// Woke without news, so that nobody was named to stand guard.
@@ -78,8 +80,9 @@ pub(crate) struct Core {
     pub(super) searching: Cell<bool>,
     /// Has taken work from a sibling since it last fell asleep: there may be more.
     pub(super) has_helped: Cell<bool>,
-    /// The siblings' poll counts at the last guard round.
-    seen_polls: RefCell<Vec<u64>>,
+    /// Which siblings stand still, and when this worker last looked.
+    watch: Watch,
+    rescued_ns: Cell<u64>,
     /// A buffer for the driver.
     pub(super) woken: RefCell<Wakers>,
     /// Buffers for taking inboxes.
@@ -123,7 +126,8 @@ impl Core {
             unguarded: Cell::new(false),
             searching: Cell::new(false),
             has_helped: Cell::new(false),
-            seen_polls: RefCell::new(vec![0; shared.workers.len()]),
+            watch: Watch::new(shared.workers.len()),
+            rescued_ns: Cell::new(0),
             woken: RefCell::new(Wakers::new()),
             taken: RefCell::new(VecDeque::new()),
             dead: RefCell::new(VecDeque::new()),
@@ -214,9 +218,9 @@ impl Core {
 
     /// Hands out what the driver has taken in, then calls a helper if there is more work than a helper costs, beyond the
     /// task that this worker runs next.
-    pub(super) fn deliver(&self, woken: &mut Wakers) {
+    pub(super) fn deliver(&self, nap: Nap, woken: &mut Wakers) {
         self.delivering.set(true);
-        self.worker.driver.deliver(woken);
+        self.worker.driver.deliver(nap, woken);
         self.delivering.set(false);
         if let RunQueue::Stealable(owner) = &self.queue
             && self.shared.idle.may_help()
@@ -418,21 +422,23 @@ impl Core {
         self.spread_taken(true)
     }
 
-    /// The guard's round: a sibling that is still in the same poll as at the last look has its driver turned and its
-    /// next-slot emptied, which are the only parts made for sharing.
+    /// Looks after siblings that are stuck (see `rescue`).
     pub(super) fn rescue_stuck_siblings(&self) {
-        let mut seen = self.seen_polls.borrow_mut();
-        for (index, sibling) in self.shared.workers.iter().enumerate() {
-            // ORDER: Relaxed, a count that stands still or does not.
-            let polls = sibling.polls.load(Ordering::Relaxed);
-            // Stuck in a poll, or held by a thread that is stuck elsewhere before its first poll with it.
-            let stuck = seen[index] == polls && !sibling.driver.parker.is_asleep() && index != self.index;
-            seen[index] = polls;
-            if stuck {
-                let next = sibling.stealable.as_ref().and_then(|ring| ring.steal_next());
-                next.into_iter().for_each(|task| self.push_back(task));
-                sibling.driver.turn_for_owner(&mut self.woken.borrow_mut());
+        self.rescued_ns.set(self.worker.driver.coarse_ns());
+        self.watch.for_each_stuck(&self.shared, Some(self.index), |sibling| {
+            if let (RunQueue::Stealable(owner), Some(ring)) = (&self.queue, &sibling.stealable) {
+                let tasks = [owner.steal_from(ring), ring.steal_next(), self.take_from_inbox(sibling)];
+                tasks.into_iter().flatten().for_each(|task| self.push_back(task));
             }
+            sibling.driver.turn_for_owner(&mut self.woken.borrow_mut());
+        });
+    }
+
+    /// As above, if nobody sleeps to stand guard, and not too often.
+    pub(super) fn rescue_when_due(&self) {
+        let since = self.worker.driver.coarse_ns().saturating_sub(self.rescued_ns.get());
+        if since > GUARD_NAP.as_nanos() as u64 && self.shared.signs_idle_book() {
+            self.rescue_stuck_siblings();
         }
     }
 
@@ -441,17 +447,6 @@ impl Core {
         let ring = |worker: &Worker| worker.stealable.as_ref().is_some_and(|ring| !ring.is_empty());
         let others = self.shared.workers.iter().enumerate().filter(|&(i, _)| i != self.index);
         !self.shared.injector.is_empty() || others.into_iter().any(|(_, worker)| ring(worker))
-    }
-
-    /// The batch is over and took so long: the next one is as long as fits into [`BATCH_NS`].
-    pub(super) fn adapt_batch(&self, took_ns: u64) {
-        let (ran, batch) = (self.ran.take(), self.batch.get());
-        if ran == 0 {
-            return;
-        }
-        self.poll_ns.set((self.poll_ns.get() * 3 + took_ns / u64::from(ran)) / 4);
-        let next = if took_ns > BATCH_NS { u64::from(ran) * BATCH_NS / took_ns } else { u64::from(batch) * 2 };
-        self.batch.set(u32::try_from(next).unwrap_or(u32::MAX).clamp(1, POLLS_PER_LOOK));
     }
 
     /// Asks every task of the registry to go; each is dropped when it is dequeued.

@@ -131,7 +131,7 @@ impl Local {
     }
 
     /// Is there anything to run?
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         !self.queue.borrow().is_empty() || !self.home.inbox.is_empty()
     }
 
@@ -247,7 +247,7 @@ impl Local {
     }
 
     /// Sleeps without a core until somebody notifies, or for the time given.
-    pub(super) fn sleep_alone(&self, at_most: Option<Duration>) {
+    pub(crate) fn sleep_alone(&self, at_most: Option<Duration>) {
         if !self.prepare_sleep(None) {
             return;
         }
@@ -275,18 +275,6 @@ impl Local {
                 return;
             }
             self.sleep_alone(Some(Duration::from_millis(1)));
-        }
-    }
-
-    /// Waits for a gift: sleeps until somebody notifies, but no longer than this.
-    pub(crate) fn nap(&self, at_most: Duration) {
-        self.sleep_alone(Some(at_most));
-    }
-
-    /// Sleeps without a core until somebody notifies.
-    pub(crate) fn sleep_unless_busy(&self) {
-        if !self.is_busy() {
-            self.sleep_alone(None);
         }
     }
 

@@ -38,3 +38,4 @@ pub(crate) mod local;
 pub(crate) mod shared;
 
 pub(crate) mod report;
+pub(crate) mod rescue;

@@ -82,7 +82,7 @@ impl Owner {
         take(&self.0.next)
     }
 
-    /// Takes half of a sibling's ring into this one, which is empty; gives one task to run at once.
+    /// Takes half of a sibling's ring into this one, as far as there is room; gives one more task to run at once.
     pub(crate) fn steal_from(&self, sibling: &Stealable) -> Option<Queued> {
         // SAFETY: U1: the steal moved each pointer once.
         sibling.ring.steal_into(&self.0.ring).map(|task| unsafe { Queued::from_ptr(task) })

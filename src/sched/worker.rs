@@ -1,6 +1,6 @@
 //! The loop: one for every flavour, for the runtime's own threads and for `block_on` alike.
 
-use super::core::{Core, POLLS_PER_LOOK};
+use super::core::{BATCH_NS, Core, POLLS_PER_LOOK};
 use super::idle::GUARD_NAP;
 use super::lend::Line;
 use super::local::Local;
@@ -172,7 +172,20 @@ impl Core {
         let turned = driver.wait(Nap::Look, &mut woken);
         debug_assert!(turned == Turned::Fine, "a look cannot stall");
         self.adapt_batch(driver.coarse_ns().saturating_sub(before));
-        self.deliver(&mut woken);
+        self.deliver(Nap::Look, &mut woken);
+        drop(woken);
+        self.rescue_when_due();
+    }
+
+    /// The batch is over and took so long: the next one is as long as fits into [`BATCH_NS`].
+    fn adapt_batch(&self, took_ns: u64) {
+        let (ran, batch) = (self.ran.take(), self.batch.get());
+        if ran == 0 {
+            return;
+        }
+        self.poll_ns.set((self.poll_ns.get() * 3 + took_ns / u64::from(ran)) / 4);
+        let next = if took_ns > BATCH_NS { u64::from(ran) * BATCH_NS / took_ns } else { u64::from(batch) * 2 };
+        self.batch.set(u32::try_from(next).unwrap_or(u32::MAX).clamp(1, POLLS_PER_LOOK));
     }
 
     /// As `look`, if a batch's worth of polls has gone by since the last.
@@ -238,7 +251,7 @@ impl Core {
         let turned = driver.wait(nap, &mut woken);
         let notified = driver.parker.wake_up() | local.wake_up();
         let was_guard = self.sign_in(notified || !woken.is_empty());
-        self.deliver(&mut woken);
+        self.deliver(nap, &mut woken);
         drop(woken);
         if was_guard {
             self.rescue_stuck_siblings();
@@ -336,7 +349,7 @@ impl Core {
             driver.refresh();
             let _ = driver.wait(Nap::Capped(Duration::from_millis(1)), &mut woken);
             driver.parker.wake_up();
-            driver.deliver(&mut woken);
+            driver.deliver(Nap::Long, &mut woken);
         }
     }
 }

@@ -50,8 +50,9 @@ fn model_tsk_01_a_task_that_wakes_itself_is_pushed_once_a_poll_and_polled_as_oft
             if left == 0 {
                 return Poll::Ready(());
             }
+            let by_value = cx.waker().clone();
             cx.waker().wake_by_ref();
-            cx.waker().clone().wake();
+            by_value.wake();
             Poll::Pending
         }));
         home.run();

@@ -1,0 +1,47 @@
+//! Looking after workers that are stuck: in a task that blocks, or held by a thread that is stuck elsewhere.
+//!
+//! A stuck worker is never robbed of its core, which its thread may touch at any instant. What is made for sharing is taken
+//! care of: its driver is turned, timers included, and its ring, next-slot and inbox are emptied by half or whole. Three look:
+//! the guard, each time its nap ends (`idle`); a busy worker, every [`GUARD_NAP`](super::idle::GUARD_NAP) between two batches,
+//! for when all others are busy nobody sleeps to stand guard; and a guest without a core, whose own timers stand with a worker.
+//!
+//! - **V1** Stuck is who has not begun a poll between two looks of the same watcher and does not sleep in its driver. A wrong
+//!   guess does no harm: all that is touched is made for it.
+
+use super::shared::{Shared, Worker};
+use crate::base::atomic::Ordering;
+use crate::base::wakers::Wakers;
+use std::cell::RefCell;
+
+/// One watcher's memory.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// The workers' poll counts at the last look.
+    seen: RefCell<Vec<u64>>,
+}
+
+impl Watch {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self { seen: RefCell::new(vec![0; workers]) }
+    }
+
+    /// Shows every worker that is stuck, but for the watcher itself.
+    pub(crate) fn for_each_stuck(&self, shared: &Shared, me: Option<usize>, mut rescue: impl FnMut(&Worker)) {
+        for (index, worker) in shared.workers.iter().enumerate() {
+            // ORDER: Relaxed, a count that stands still or does not.
+            let polls = worker.polls.load(Ordering::Relaxed);
+            let before = std::mem::replace(&mut self.seen.borrow_mut()[index], polls);
+            if before == polls && Some(index) != me && !worker.driver.parker.is_asleep() {
+                rescue(worker);
+            }
+        }
+    }
+
+    /// What a watcher without a core can do: turn their drivers. The tasks that are woken go into inboxes.
+    pub(crate) fn turn_stuck_drivers(&self, shared: &Shared) {
+        let mut woken = Wakers::new();
+        self.for_each_stuck(shared, None, |worker| {
+            worker.driver.turn_for_owner(&mut woken);
+        });
+    }
+}
