@@ -137,8 +137,9 @@ impl Reactor {
 
     /// Makes the owner's present sleep, or else its next one, end.
     pub(crate) fn wake(&self) {
-        // Its only error is that of a closed descriptor, which is ours and open: mio empties a full eventfd itself.
-        let _ = self.waker.wake();
+        // Again if a signal came between: a wake-up that is lost here is lost for good (RCT-12). The only other error is that
+        // of a closed descriptor, which is ours and open; mio empties a full eventfd itself.
+        while self.waker.wake().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
     }
 
     /// From any thread: makes a sleeping owner come back within `in_ns`.
