@@ -153,3 +153,47 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::atomic::{AtomicU32, model, model_thread};
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    /// Counts how often it was woken.
+    struct Bell(AtomicU32);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// The owner turns the wheel past the deadline while another thread resets and removes the timer: it fires at most once,
+    /// what the other thread is told agrees with that, and nothing stays behind.
+    #[test]
+    fn model_tim_04_a_timer_cancelled_on_its_firing_tick_fires_once_or_never() {
+        model(|| {
+            let timers = Arc::new(Timers::new());
+            let bell = Arc::new(Bell(AtomicU32::new(0)));
+            let key = timers.locked.lock().wheel.insert(10, Waker::from(bell.clone()));
+            let other = {
+                let timers = timers.clone();
+                model_thread::spawn(move || {
+                    let moved = timers.locked.lock().wheel.reset(key, 10);
+                    let removed = timers.locked.lock().wheel.remove(key);
+                    (moved, removed.is_some())
+                })
+            };
+            let mut woken = Wakers::new();
+            timers.advance(10, &mut woken, usize::MAX);
+            woken.wake_all();
+            let (moved, removed) = other.join().expect("no panic");
+            let fired = bell.0.load(Ordering::Acquire);
+            assert_eq!(fired + u32::from(removed), 1, "fired or removed, one of the two");
+            assert!(moved || !removed, "who was told that it has fired cannot remove it");
+            assert_eq!(timers.locked.lock().wheel.len(), 0);
+        });
+    }
+}

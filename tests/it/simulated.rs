@@ -283,3 +283,40 @@ fn sim_04_a_simulation_has_no_real_sockets() {
     let error = runtime.block_on(async { mainspring::net::TcpStream::connect("127.0.0.1:1").await }).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
 }
+
+#[test]
+fn tim_11_the_clock_leaps_only_when_everybody_is_idle_and_in_the_same_order_each_time() {
+    let run = |seed| {
+        let runtime = simulated(seed);
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let seen = log.clone();
+        runtime.block_on(async move {
+            let start = Instant::now();
+            let tasks: Vec<_> = (0..8_u64)
+                .map(|n| {
+                    let seen = seen.clone();
+                    task::spawn(async move {
+                        // As long as somebody has work, no time passes, however much work it is.
+                        for _ in 0..100 {
+                            yield_now().await;
+                        }
+                        assert_eq!(start.elapsed(), Duration::ZERO, "time passed while a task was ready");
+                        sleep(Duration::from_secs(n / 2)).await;
+                        assert_eq!(start.elapsed(), Duration::from_secs(n / 2), "and exactly as much as was asked for");
+                        seen.lock().unwrap().push(n);
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        let order = log.lock().unwrap().clone();
+        (order, runtime.event_hash())
+    };
+    for seed in 0..20 {
+        let (order, hash) = run(seed);
+        assert_eq!(run(seed), (order.clone(), hash), "seed {seed}");
+        assert!(order.is_sorted_by_key(|n| n / 2), "earlier deadlines end first: {order:?}");
+    }
+}

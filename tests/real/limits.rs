@@ -4,6 +4,7 @@ use crate::harness::{command_for, skipped, watch};
 use crate::kit::{Token, join_all, multi_thread};
 use crate::probe::{self, Hail, Holdings, Limit, eventually};
 use crate::smoke;
+use mainspring::net::{TcpListener, TcpStream};
 use mainspring::runtime::Builder;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -16,12 +17,13 @@ cases! { CASES:
     120 => [
         rct_12_the_smoke_suite_passes_while_every_second_call_is_interrupted,
         rct_12_the_smoke_suite_passes_in_a_hail_of_signals,
+        rct_13_a_refusal_of_epoll_is_the_error_of_the_operation_that_asked_and_of_no_other,
     ],
 }
 
 cases! { SCRIPTS:
     60 => [
-        build_while_clone_fails, smoke_on_current_thread, smoke_on_multi_thread,
+        build_while_clone_fails, smoke_on_current_thread, smoke_on_multi_thread, sockets_while_epoll_refuses,
     ],
 }
 
@@ -116,6 +118,51 @@ fn rct_12_the_smoke_suite_passes_while_every_second_call_is_interrupted() {
                 return;
             }
         }
+    }
+}
+
+/// Makes sockets while every third registration with epoll is refused; each refusal must come out as an error of the
+/// operation that asked for it, and the runtime, its timers included, goes on.
+fn sockets_while_epoll_refuses() {
+    // Three registrations a driver: both are there before the first fault.
+    for runtime in [Builder::new_current_thread().build(), Builder::new_multi_thread().workers(2).build()] {
+        let runtime = runtime.expect("the first registrations are let through");
+        let (mut served, mut refused) = (0, 0);
+        let fds = probe::fds();
+        runtime.block_on(async {
+            for _ in 0..20 {
+                match one_exchange().await {
+                    Ok(()) => served += 1,
+                    Err(error) => {
+                        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC), "{error}");
+                        refused += 1;
+                    }
+                }
+                mainspring::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        println!("served {served}, refused {refused}");
+        assert!(refused > 0, "the fault was not injected");
+        assert_eq!(probe::fds(), fds, "a refused socket is closed all the same");
+    }
+}
+
+async fn one_exchange() -> std::io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let client = TcpStream::connect(listener.local_addr()?).await?;
+    let (server, _) = listener.accept().await?;
+    let mut byte = [0];
+    let waits = mainspring::time::timeout(Duration::from_millis(1), server.read(&mut byte)).await;
+    if let Ok(outcome) = waits {
+        outcome?;
+    }
+    client.write_all(b"x").await?;
+    server.read_exact(&mut byte).await.map(drop)
+}
+
+fn rct_13_a_refusal_of_epoll_is_the_error_of_the_operation_that_asked_and_of_no_other() {
+    if let Some(said) = under_strace("sockets_while_epoll_refuses", &["epoll_ctl:error=ENOSPC:when=12+3"]) {
+        assert!(said.contains("refused"), "{said}");
     }
 }
 

@@ -6,6 +6,7 @@
 mod kit;
 
 mod connecting;
+mod edges;
 mod making;
 mod runtimes;
 mod streaming;
