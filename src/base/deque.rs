@@ -26,6 +26,8 @@
 //!
 //! After Chase and Lev, "Dynamic circular work-stealing deque" (SPAA 2005), turned first in, first out, with the
 //! batch steal of Go's scheduler. Entries are plain pointers, so that the ring needs no unsafe code.
+//!
+//! Cases of the catalogue: SCH-08.
 
 use super::atomic::{AtomicPtr, AtomicU64, Ordering, UNDER_LOOM};
 use std::ptr;

@@ -21,6 +21,8 @@
 //! ASLEEP and makes the system call. If NOTIFIED stood there already, whoever takes it off later acquires this push too,
 //! since the swaps form a release sequence. A second waker that meets NOTIFIED makes no system call: a storm of wake-ups
 //! costs one (RCT-15). There is no store followed by a load of another word, hence no fence and no SeqCst.
+//!
+//! Cases of the catalogue: SCH-09.
 
 use crate::base::atomic::{AtomicUsize, Ordering};
 

@@ -19,6 +19,8 @@
 //!   nobody, even in the batch in which its slot was given away (RCT-06).
 //! - **X2** What wakes the owner is never swallowed: a guard that meets it passes it on.
 //! - **X3** Locks are taken in the order turn, slab, and nothing here is woken or dropped under either.
+//!
+//! Cases of the catalogue: RCT-06, RCT-14, SHD-05.
 
 use std::io;
 use std::os::fd::RawFd;

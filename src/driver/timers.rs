@@ -2,6 +2,8 @@
 //!
 //! The lock is uncontended in the calm case: the owner adds, fires and removes its own timers. A parked owner does not
 //! hold it, so that other threads can add timers meanwhile; D3 says how they make sure that it wakes for them.
+//!
+//! Cases of the catalogue: TIM-04.
 
 use super::Driver;
 use super::wheel::{TimerKey, Wakes, Wheel};

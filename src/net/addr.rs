@@ -3,6 +3,8 @@
 //! std's trait of the same name looks host names up, and blocks the thread while it does: ten seconds, if the name
 //! server is away. So here only literals count for now. A host name is refused with a text that says so, instead of
 //! stopping the event loop.
+//!
+//! Cases of the catalogue: MIS-06.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};

@@ -5,7 +5,7 @@
 //!
 //! 1. *Help.* A worker that pushes onto its own queue looks at a hint (relaxed). If somebody sleeps and nobody is on its
 //!    way already, it wakes one. A woken helper is *searching* until it finds work or goes back to sleep, and while one is
-//!    searching nobody else is woken: a burst of 10,000 pushes makes one system call, not 10,000.
+//!    searching nobody else is woken: a burst of 10,000 pushes makes a few system calls, not 10,000.
 //! 2. *Chain.* A helper that found more than it can run at once wakes the next one.
 //! 3. *Guard.* While some worker is awake and some worker sleeps, one sleeper is the guard: it sleeps at most
 //!    [`GUARD_NAP`]. When it wakes by that bound it looks for a sibling that is still in the same poll as at its last

@@ -12,6 +12,8 @@
 //! The [`Census`] stands here for the same reason: cells point at their home with a plain pointer, and the home must
 //! outlive them (T7) without an atomic increment a spawn. Each holder counts births less deaths in a plain number; only
 //! what happens elsewhere is atomic; the two are added when the holder leaves.
+//!
+//! Cases of the catalogue: SHD-02, TSK-08.
 
 use crate::base::atomic::{AtomicIsize, Ordering};
 use crate::task::{Dead, Finished, Header, Queued};

@@ -9,6 +9,8 @@
 //! Each model races them, then joins the threads, runs what is left, and counts: polls, drops of future and output,
 //! pushes, and what still points at the home. What loom explores is the state word, the join-waker slot, the cell's
 //! stage, and the home's queue; `tests/loom.sh` runs it.
+//!
+//! Cases of the catalogue: TSK-01, TSK-03, TSK-06, TSK-07, TSK-08, TSK-09, TSK-12.
 
 mod home;
 

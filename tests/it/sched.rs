@@ -1,5 +1,7 @@
 //! Scheduling as far as it is logic: order, fairness, and where `block_on` may be called. Nothing here waits for time; what
 //! needs several real workers, or a process of its own, is in `tests/real`.
+//!
+//! Cases of the catalogue: MIS-02, MIS-03, SCH-01, SCH-02, SCH-06, SCH-07, SCH-16.
 
 use super::{builders, message_of, panic_quietly, runtimes};
 use mainspring::runtime::{Builder, Handle, Runtime};

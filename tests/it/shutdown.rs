@@ -1,6 +1,8 @@
 //! The end of a runtime as far as it is logic: who is cancelled, who hears of it, and what the report says. Ends that race
 //! with threads, sockets or the clock are in `tests/real`. Whatever is done with a handle after the end runs in a process of
 //! its own: it was a use after free once, and may not take the other tests along.
+//!
+//! Cases of the catalogue: SHD-02, SHD-04.
 
 use super::{Watch, builders, in_child, message_of, panic_quietly, result_of, runtimes};
 use mainspring::runtime::{Builder, Handle, Runtime};

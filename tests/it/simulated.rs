@@ -1,4 +1,6 @@
 //! SIM: the same seed lives the same life, another seed another one, years are short, and a standstill is named.
+//!
+//! Cases of the catalogue: SIM-01, SIM-02, SIM-04, SIM-06, SIM-07, TIM-11.
 
 use crate::{child_of, message_of, words_of};
 use mainspring::runtime::{Builder, Runtime};

@@ -1,4 +1,6 @@
 //! What the reactor makes of descriptors: cancelled waits, numbers that are used again, duplicates, and many at once.
+//!
+//! Cases of the catalogue: MIS-05, RCT-05, RCT-06, RCT-08, RCT-09, RCT-17, RES-01.
 
 use crate::harness::skipped;
 use crate::kit::{Token, current_thread, everywhere, in_block_on, join_all, listen, multi_thread, once, tcp_pair};

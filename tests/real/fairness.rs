@@ -1,4 +1,6 @@
 //! Nobody starves: tasks that are always ready, workers that are never idle.
+//!
+//! Cases of the catalogue: SCH-01, SCH-02, SCH-04, SCH-05, SCH-06.
 
 use crate::kit::{Load, current_thread, echo, everywhere, in_block_on, join_all, multi_thread, tcp_pair};
 use mainspring::net::TcpListener;

@@ -1,4 +1,6 @@
 //! How cores pass between the runtime's own threads and those in `block_on`, and what `run` waits for.
+//!
+//! Cases of the catalogue: SCH-14.
 
 use crate::kit::{Gate, Load, Stopper, current_thread, everywhere, join_all, multi_thread, timer};
 use crate::probe::eventually;

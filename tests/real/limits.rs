@@ -1,4 +1,6 @@
 //! A kernel that refuses threads, and one that interrupts every second system call.
+//!
+//! Cases of the catalogue: RCT-12, RCT-13, RES-02.
 
 use crate::harness::{command_for, skipped, watch};
 use crate::kit::{Token, join_all, multi_thread};

@@ -1,4 +1,6 @@
 //! Tasks that stay on their thread.
+//!
+//! Cases of the catalogue: SCH-15.
 
 use crate::kit::{Gate, everywhere, join_all};
 use crate::probe::eventually;

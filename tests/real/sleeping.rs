@@ -1,4 +1,6 @@
 //! Falling asleep and being woken: no wake-up is lost, and nobody is awake without a reason.
+//!
+//! Cases of the catalogue: RCT-15, SCH-09, SCH-10, SCH-11.
 
 use crate::harness::{command_for, scratch_file, skipped};
 use crate::kit::{current_thread, in_block_on, listen, multi_thread};

@@ -1,4 +1,6 @@
 //! Servers in bad times: no descriptors left, peers that are gone, clients that come and go.
+//!
+//! Cases of the catalogue: NET-07, NET-10, NET-16.
 
 use crate::kit::{everywhere, in_block_on, join_all, listen, multi_thread, tcp_pair};
 use crate::probe::{self, Holdings, Limit, cpu_time_during, eventually};

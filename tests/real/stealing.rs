@@ -1,4 +1,6 @@
 //! Tasks that move from worker to worker: none is lost, none is run twice.
+//!
+//! Cases of the catalogue: SCH-07, SCH-08, SCH-13.
 
 use crate::kit::{everywhere, join_all, multi_thread};
 use crate::smoke;

@@ -1,4 +1,6 @@
 //! Shutting down while others wake, wait, block, or hold on.
+//!
+//! Cases of the catalogue: SHD-01, SHD-02, SHD-03, SHD-04, SHD-05, SHD-06, SHD-08.
 
 use crate::kit::{CountsDrop, Gate, Stopper, Token, bell, current_thread, echo, multi_thread, once, tcp_pair};
 use crate::probe::{self, Holdings, eventually};

@@ -1,4 +1,6 @@
 //! Workers that are stuck in a task: the others look after what depends on them.
+//!
+//! Cases of the catalogue: SCH-03, SCH-12.
 
 use crate::kit::{Gate, Load, Stopper, bell, echo, join_all, multi_thread, tcp_pair, timer};
 use mainspring::runtime::Runtime;

@@ -1,4 +1,6 @@
 //! Real timers: never early, never forgotten, whatever the wall clock does.
+//!
+//! Cases of the catalogue: RCT-16, TIM-06, TIM-07, TIM-08, TIM-13.
 
 use crate::harness::{command_for, scratch_file, skipped};
 use crate::kit::{bell, echo, everywhere, in_block_on, join_all, multi_thread, tcp_pair, timer};

@@ -29,6 +29,8 @@
 //! - **R2** Sticky bits are never cleared: data and end of stream arrive as one edge, and a clear would
 //!   take back the only notice of the end.
 //! - **R3** Wakers are neither cloned, woken nor dropped under the lock.
+//!
+//! Cases of the catalogue: RCT-02, RCT-03, RCT-04.
 
 use std::task::Waker;
 

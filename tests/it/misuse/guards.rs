@@ -1,4 +1,6 @@
 //! MIS-09, 11: guards dropped in the wrong order or the wrong place, and whatever can be leaked, leaked.
+//!
+//! Cases of the catalogue: MIS-09, MIS-11.
 
 use crate::{in_child, message_of, poll_with, until};
 use mainspring::runtime::{Builder, Handle, Runtime};

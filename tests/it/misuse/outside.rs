@@ -1,4 +1,6 @@
 //! MIS-01, 02, 04: outside of every runtime, in the middle of one, and after the end of a future.
+//!
+//! Cases of the catalogue: MIS-01, MIS-02, MIS-04.
 
 use crate::{child_of, in_child, message_of, poll_with, runtimes, until, words_of};
 use mainspring::net::{TcpListener, TcpSocket, TcpStream};

@@ -1,4 +1,6 @@
 //! How connections come about: connecting, listening, accepting, and giving each of them up half way.
+//!
+//! Cases of the catalogue: NET-04, NET-05, NET-06, NET-07, NET-08.
 
 use super::kit::{everywhere, in_a_child, listen, once};
 use mainspring::net::{TcpListener, TcpSocket, TcpStream};

@@ -1,4 +1,6 @@
 //! Readiness that promises too much or comes all at once.
+//!
+//! Cases of the catalogue: RCT-11, RCT-21.
 
 #![allow(unsafe_code, reason = "sends urgent data and reads behind the runtime, as no safe call can")]
 

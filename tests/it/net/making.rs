@@ -1,4 +1,6 @@
 //! What a socket is made of: its options, its way from std and back, and what is refused as an address or a socket.
+//!
+//! Cases of the catalogue: MIS-05, MIS-06, NET-18, RCT-10.
 
 use super::kit::{everywhere, listen, once, pair};
 use mainspring::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};

@@ -1,4 +1,6 @@
 //! A socket and the runtime it was used in: what is left of the one when the other is gone, or is a simulation.
+//!
+//! Cases of the catalogue: SHD-04, SHD-05.
 
 use super::kit::{Bell, both, listen, once, pair};
 use mainspring::net::{TcpListener, TcpSocket, TcpStream};

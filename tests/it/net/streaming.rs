@@ -1,4 +1,6 @@
 //! Bytes: all of them arrive, in order, in both directions at once, until either side ends the stream.
+//!
+//! Cases of the catalogue: NET-01, NET-02, NET-03, NET-09, NET-10, NET-13, RCT-01.
 
 use super::kit::{both, bytes, everywhere, in_a_child, listen, once, pair};
 use mainspring::net::TcpStream;

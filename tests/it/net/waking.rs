@@ -1,4 +1,6 @@
 //! Who is woken by what: each direction for itself, the right waiter, the right descriptor, on the right worker.
+//!
+//! Cases of the catalogue: RCT-03, RCT-04, RCT-05, RCT-07.
 
 use super::kit::{Bell, both, counted, everywhere, once, pair};
 use mainspring::runtime::Builder;

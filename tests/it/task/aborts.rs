@@ -1,4 +1,6 @@
 //! TSK-04, 05, 06, 07: aborts before, during and after a poll.
+//!
+//! Cases of the catalogue: TSK-04, TSK-05, TSK-06, TSK-07.
 
 use super::{Counts, OnDrop, WAYS, Way};
 use crate::{PATIENCE, Watch, builders, runtimes, until};

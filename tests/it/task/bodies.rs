@@ -1,4 +1,6 @@
 //! TSK-19, 20, 21, 22: futures that do things when they are dropped, and large, small, aligned and many ones.
+//!
+//! Cases of the catalogue: TSK-19, TSK-20, TSK-21, TSK-22.
 
 use super::{Counts, OnDrop, WAYS, Way};
 use crate::{Watch, builders, in_child, result_of, until};

@@ -1,4 +1,6 @@
 //! TSK-03, 17, 18: join handles that are dropped at the wrong moment, or by the wrong one.
+//!
+//! Cases of the catalogue: TSK-03, TSK-17, TSK-18.
 
 use super::{Counts, WAYS};
 use crate::{Watch, builders, message_of, poll_with, result_of, runtimes, until};

@@ -1,4 +1,6 @@
 //! TSK-13, 14, 15: panics of user code in a poll, in the drop of a future, and in that of an output.
+//!
+//! Cases of the catalogue: TSK-13, TSK-14, TSK-15.
 
 use super::{Counts, OnDrop, WAYS, Way};
 use crate::{PATIENCE, Watch, builders, panic_quietly, poll_with, result_of, runtimes, until};

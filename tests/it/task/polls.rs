@@ -1,4 +1,6 @@
 //! TSK-01, 10, 11: how often a task is polled.
+//!
+//! Cases of the catalogue: TSK-01, TSK-10, TSK-11.
 
 use super::{Counts, WAYS};
 use crate::{poll_with, runtimes, until};

@@ -1,5 +1,7 @@
 #![allow(unsafe_code, reason = "builds wakers whose four functions panic, which only a vtable can say")]
 //! TSK-08, 09, 16: wakers that outlive their task, that get lost, and that panic.
+//!
+//! Cases of the catalogue: TSK-08, TSK-09, TSK-16.
 
 use super::{Counts, WAYS};
 use crate::{Watch, builders, panic_quietly, poll_with, result_of, runtimes, until};

@@ -1,4 +1,6 @@
 //! What waits, and the runtime it waits in: another one, one that is gone, or none at all.
+//!
+//! Cases of the catalogue: MIS-01, TIM-12.
 
 use super::kit::{HOUR, MS, SECOND, panic_of, poll_once, simulated};
 use mainspring::runtime::Runtime;

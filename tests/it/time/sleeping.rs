@@ -1,4 +1,6 @@
 //! Sleeping: for exactly as long as was asked, in order, and as often as it is reset.
+//!
+//! Cases of the catalogue: TIM-01, TIM-02, TIM-03, TIM-05, TIM-07.
 
 use super::kit::{HOUR, MS, NS, SECOND, YEAR, all, poll_once, scatter, simulated, then};
 use mainspring::runtime::Builder;

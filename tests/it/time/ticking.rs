@@ -1,4 +1,6 @@
 //! Intervals: in step, whatever was missed, and from wherever they are reset to.
+//!
+//! Cases of the catalogue: TIM-09.
 
 use super::kit::{HOUR, MS, panic_of, scatter, simulated};
 use mainspring::time::{Duration, Instant, Interval, MissedTickBehavior, interval, interval_at, sleep, timeout};
