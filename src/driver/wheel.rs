@@ -143,8 +143,9 @@ pub(crate) struct Wheel {
     levels: u32,
     /// Bit n of word m: slot n of level m is occupied.
     occupied: [u64; LEVELS],
-    /// The slots of level 0, then those of level 1, and so on.
-    slots: [Slot; LEVELS * SLOTS],
+    /// The slots of level 0, then those of level 1, and so on. Boxed, and made on the heap: they are too large for a small
+    /// stack to carry them on their way there.
+    slots: Box<[Slot]>,
     /// The contents of the last slot that was opened and not delivered yet: the last one is delivered first.
     due: Vec<DueRef>,
     /// Timers that were due already when they were inserted or reset. Apart from `due`, because putting one in order
@@ -172,7 +173,7 @@ impl Wheel {
             elapsed_ns: now_ns,
             levels: 0,
             occupied: [0; LEVELS],
-            slots: [EMPTY_SLOT; LEVELS * SLOTS],
+            slots: vec![EMPTY_SLOT; LEVELS * SLOTS].into_boxed_slice(),
             due: Vec::new(),
             late: BinaryHeap::new(),
             due_len: 0,
