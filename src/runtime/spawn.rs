@@ -11,6 +11,8 @@ use std::{error, fmt};
 
 /// Spawns a task on the current runtime. It runs whether or not the handle is kept.
 ///
+/// The future is moved into its cell over this thread's stack: one of megabytes belongs into a `Box::pin` first (TSK-20).
+///
 /// # Panics
 /// Outside a runtime; [`Handle::spawn`](crate::runtime::Handle::spawn) works anywhere.
 ///

@@ -333,7 +333,11 @@ fn has_ended(life: &Life) -> bool {
 
 fn said(life: &Life, result: Result<Value, mainspring::task::JoinError>) -> String {
     match result {
-        Ok(_) => "value".to_owned(),
+        Ok(value) => {
+            // First: a value whose destructor panics after the words were made would take them along.
+            drop(value);
+            "value".to_owned()
+        }
         Err(error) if error.is_cancelled() => "cancelled".to_owned(),
         Err(error) => own_words(life.index, &message_of(error.into_panic())),
     }
