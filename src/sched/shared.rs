@@ -182,19 +182,15 @@ impl Shared {
             self.count_spawned_outside();
         }
         let (task, handle) = spawn_cell(future, &**worker, birth);
-        if self.is_stopping() {
-            self.finished_outside_if(counted);
+        // The second look is the inbox's own: the worker may have left since the first.
+        let refused = if self.is_stopping() { Some(task) } else { worker.push_from_outside(task).err() };
+        if let Some(task) = refused {
+            if counted {
+                self.count_finished_outside();
+            }
             reject(task);
-        } else {
-            worker.push_from_outside(task);
         }
         handle
-    }
-
-    fn finished_outside_if(&self, counted: bool) {
-        if counted {
-            self.count_finished_outside();
-        }
     }
 
     /// A task that stood in no registry was finished by a thread without a core.
@@ -352,19 +348,17 @@ impl Worker {
         CORE.with(|core| body(core.filter(|core| ptr::eq(Arc::as_ptr(&core.shared), shared))))
     }
 
-    /// From a thread that holds no core of this runtime: inbox first, then the wake-up (see `driver::parker`).
-    pub(crate) fn push_from_outside(&self, task: Queued) {
-        if let Err(task) = self.inbox.push(task) {
-            // By S3 a closed inbox means that no registered task of this worker is alive: this one was just spawned.
-            reject(task);
-            return;
-        }
+    /// From a thread that holds no core of this runtime: inbox first, then the wake-up (see `driver::parker`). Gives the
+    /// task back if the worker has left, which by S3 can only happen to a task that was just spawned.
+    pub(crate) fn push_from_outside(&self, task: Queued) -> Result<(), Queued> {
+        self.inbox.push(task)?;
         let slept = self.driver.notify();
         let shared = self.shared();
         if !slept && shared.idle.may_help() {
             // This worker is busy: somebody who is not may take the task.
             shared.wake_helper();
         }
+        Ok(())
     }
 }
 
@@ -398,7 +392,8 @@ unsafe impl Schedule for Worker {
             }
         });
         if let Some(task) = task {
-            self.push_from_outside(task);
+            // By S3 a worker with a live registered task keeps its inbox open.
+            self.push_from_outside(task).expect("a live task's home is open");
         }
     }
 

@@ -121,7 +121,9 @@ const CHILD: &str = "MAINSPRING_TEST_CHILD";
 #[track_caller]
 pub(crate) fn in_child<F: FnOnce()>(body: F) {
     if let Some(output) = child_of(body) {
-        assert!(output.status.success(), "{:?}\n{}", output.status, words_of(&output));
+        let words = words_of(&output);
+        assert!(output.status.success(), "{:?}\n{words}", output.status);
+        assert!(words.contains("1 passed"), "the child ran another test, or none: {words}");
     }
 }
 

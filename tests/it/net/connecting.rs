@@ -2,7 +2,8 @@
 //!
 //! Cases of the catalogue: NET-04, NET-05, NET-06, NET-07, NET-08.
 
-use super::kit::{everywhere, in_a_child, listen, once};
+use super::kit::{everywhere, listen, once};
+use crate::in_child;
 use mainspring::net::{TcpListener, TcpSocket, TcpStream};
 use mainspring::runtime::Builder;
 use mainspring::task::yield_now;
@@ -95,7 +96,7 @@ fn net_07_without_descriptors_accepting_reports_it_and_rests_and_then_goes_on() 
         // SAFETY: the structure lives across the call, which changes a number in the kernel.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const both) }, 0);
     }
-    in_a_child(module_path!(), "net_07_without_descriptors_accepting_reports_it_and_rests_and_then_goes_on", || {
+    in_child(|| {
         Builder::new_current_thread().build().unwrap().block_on(async {
             let listener = listen().await;
             let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

@@ -86,22 +86,3 @@ pub(super) fn bytes(seed: u64, len: usize) -> Vec<u8> {
     };
     (0..len).map(|_| next()).collect()
 }
-
-/// Runs `body` in a process of its own: this binary, told to run the one test, with a mark in its environment.
-/// `module` is the test's `module_path!()`.
-pub(super) fn in_a_child(module: &str, test: &str, body: impl FnOnce()) {
-    const MARK: &str = "MAINSPRING_TEST_CHILD";
-    if std::env::var_os(MARK).is_some() {
-        return body();
-    }
-    // The harness names a test by its path below the crate.
-    let (_, below) = module.split_once("::").expect("a test of sockets is in a module");
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("{below}::{test}"), "--nocapture"])
-        .env(MARK, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success(), "{}\n{said}\n{}", child.status, String::from_utf8_lossy(&child.stderr));
-    assert!(said.contains("1 passed"), "the child ran another test: {said}");
-}

@@ -2,7 +2,8 @@
 //!
 //! Cases of the catalogue: NET-01, NET-02, NET-03, NET-09, NET-10, NET-13, RCT-01.
 
-use super::kit::{both, bytes, everywhere, in_a_child, listen, once, pair};
+use super::kit::{both, bytes, everywhere, listen, once, pair};
+use crate::in_child;
 use mainspring::net::TcpStream;
 use mainspring::runtime::Runtime;
 use mainspring::task::yield_now;
@@ -195,7 +196,7 @@ fn net_10_writing_to_a_closed_peer_is_an_error_even_where_sigpipe_would_kill() {
         // SAFETY: the default disposition is no handler, so there is no code that it could run.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     }
-    in_a_child(module_path!(), "net_10_writing_to_a_closed_peer_is_an_error_even_where_sigpipe_would_kill", || {
+    in_child(|| {
         die_of_sigpipe();
         Runtime::new().unwrap().block_on(async {
             let (near, far) = pair().await;
