@@ -29,6 +29,10 @@ impl Wakers {
         self.bag.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.bag.len()
+    }
+
     /// Wakes everybody, in order. A waker that panics does not cost the others their wake-up: the panic is
     /// swallowed here, because the task that owns that waker is the one to suffer from it, not the event loop.
     pub(crate) fn wake_all(&mut self) {

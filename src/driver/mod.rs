@@ -38,6 +38,7 @@ use parker::Parker;
 use reactor::Reactor;
 use sim::Sim;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timers::Timers;
@@ -101,6 +102,10 @@ pub(crate) enum Turned {
     Stalled,
 }
 
+// User code is never called under a lock of the driver (D1), so a panic in it interrupts nothing here.
+impl UnwindSafe for Driver {}
+impl RefUnwindSafe for Driver {}
+
 impl Driver {
     /// All drivers of one runtime share its clock, by which they also know each other.
     pub(crate) fn real(clock: &Arc<Clock>, events_capacity: usize) -> io::Result<Arc<Self>> {
@@ -134,6 +139,9 @@ impl Driver {
     /// Owner only, second half: wakes whoever waited for what the first half took in, and whose timers are due.
     pub(crate) fn deliver(&self, nap: Nap, woken: &mut Wakers) {
         self.fire_due(if nap == Nap::Look { TIMERS_PER_LOOK } else { TIMERS_PER_TURN }, woken);
+        if !woken.is_empty() {
+            self.record(Event::Deliver, woken.len() as u64);
+        }
         woken.wake_all();
     }
 

@@ -191,6 +191,7 @@ impl Core {
     /// in the cache; if the driver did it, in the order of the events.
     #[inline]
     pub(super) fn push_woken(&self, task: Queued) {
+        self.record(Event::Wake, task.header().id);
         let RunQueue::Stealable(owner) = &self.queue else { return self.push_back(task) };
         if CURRENT.as_ptr().is_null() {
             return self.push_back(task);
@@ -316,8 +317,11 @@ impl Core {
         self.record(Event::Poll, header.id);
         worker.publish_poll(header.id, header.spawned_at);
         match task.run() {
-            Ran::Idle => {}
-            Ran::Again(task) => self.push_back(task),
+            Ran::Idle(waits_for) => self.record(Event::Wait, waits_for),
+            Ran::Again(task) => {
+                self.record(Event::Wake, task.header().id);
+                self.push_back(task);
+            }
             Ran::Finished(finished) => self.finish(finished),
         }
     }
@@ -462,7 +466,7 @@ impl Core {
 
     /// Folds an event into the simulation's hash.
     #[inline]
-    fn record(&self, event: Event, number: u64) {
+    pub(super) fn record(&self, event: Event, number: u64) {
         if self.is_simulated {
             self.worker.driver.record(event, number);
         }

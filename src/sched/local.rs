@@ -19,6 +19,7 @@ use crate::base::inject::{Inject, trim};
 use crate::driver::DRIVER;
 use crate::driver::parker::Parker;
 use crate::task::{Birth, Finished, Header, JoinHandle, Queued, Ran, Schedule, abort, spawn_cell_local};
+use crate::world::Event;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -202,8 +203,8 @@ impl Local {
             }
         });
         match task.run() {
-            Ran::Idle => {}
-            Ran::Again(task) => self.queue.borrow_mut().push_back(task),
+            Ran::Idle(waits_for) => record(Event::Wait, waits_for),
+            Ran::Again(task) => self.push_woken(task),
             Ran::Finished(finished) => self.finish(finished),
         }
         true
@@ -220,7 +221,13 @@ impl Local {
         queue.remove(chosen)
     }
 
+    fn push_woken(&self, task: Queued) {
+        record(Event::Wake, task.header().id);
+        self.queue.borrow_mut().push_back(task);
+    }
+
     fn finish(&self, task: Finished) {
+        record(Event::Finish, task.header().id);
         self.count_finish(!task.header().flags.get().daemon);
         self.owned.unlink(&task);
         task.complete();
@@ -290,6 +297,17 @@ impl Local {
     }
 }
 
+/// A simulated world hears of a thread's own tasks what it hears of all others. (A thread that has lost its core is not in
+/// one.)
+#[inline]
+fn record(event: Event, number: u64) {
+    CORE.with(|core| {
+        if let Some(core) = core {
+            core.record(event, number);
+        }
+    });
+}
+
 impl Drop for Local {
     fn drop(&mut self) {
         if self.home.census.close(&self.cells) {
@@ -340,7 +358,7 @@ unsafe impl Schedule for LocalHome {
         let mut task = Some(task);
         self.with_local(|local| {
             if let Some(local) = local {
-                local.queue.borrow_mut().push_back(task.take().expect("taken once"));
+                local.push_woken(task.take().expect("taken once"));
             }
         });
         if let Some(task) = task {

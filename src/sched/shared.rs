@@ -14,7 +14,7 @@ use crate::base::inject::Inject;
 use crate::driver::Driver;
 use crate::task::{Birth, Dead, Header, JoinHandle, Queued, Ran, Schedule, spawn_cell};
 use std::any::Any;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -73,6 +73,10 @@ pub(crate) struct Shared {
     /// How many there are: a hint for those who finish a task, written under the lock.
     quiet_waiting: AtomicU32,
 }
+
+// A panic in user code is caught where that is called, before it reaches anything here.
+impl UnwindSafe for Shared {}
+impl RefUnwindSafe for Shared {}
 
 const RUNNING: u32 = 0;
 const STOPPING: u32 = 1;
@@ -376,7 +380,7 @@ pub(crate) fn reject(task: Queued) {
     task.cancel_for_shutdown();
     match task.run() {
         Ran::Finished(finished) => finished.complete(),
-        Ran::Idle | Ran::Again(_) => unreachable!("a cancelled task finishes when it is run"),
+        Ran::Idle(_) | Ran::Again(_) => unreachable!("a cancelled task finishes when it is run"),
     }
 }
 

@@ -16,7 +16,7 @@ use super::error::{CancelCause, JoinError};
 use super::header::{CURRENT, Flags, Header, Links};
 use super::join::JoinHandle;
 use super::state::{AfterDrop, AfterPoll, AfterWake, Completion, StartPoll, State};
-use super::{Id, budget, pool, waker};
+use super::{Id, budget, pool, wait, waker};
 use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
 use crate::base::context;
 use crate::base::quiet::{drop_quietly, quietly};
@@ -25,7 +25,7 @@ use std::any::Any;
 use std::cell::Cell as StdCell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
@@ -98,8 +98,8 @@ unsafe impl Send for Queued {}
 /// How a run ended.
 #[must_use]
 pub(crate) enum Ran {
-    /// It waits for a wake.
-    Idle,
+    /// It waits for a wake; the word says what for, see `wait`. The task itself may be gone by now.
+    Idle(u64),
     /// It was woken meanwhile: push it.
     Again(Queued),
     /// Its future is gone and its output written; RUNNING is still held.
@@ -127,6 +127,10 @@ pub(crate) struct TaskRef(NonNull<Header>);
 unsafe impl Send for TaskRef {}
 // SAFETY: as above.
 unsafe impl Sync for TaskRef {}
+
+// What a panic interrupts is user code, and that only ever runs while the task is in a state that allows for it.
+impl UnwindSafe for TaskRef {}
+impl RefUnwindSafe for TaskRef {}
 
 /// Makes a task of a future that may run on any thread.
 pub(crate) fn spawn_cell<F, S>(future: F, home: &S, birth: Birth) -> (Queued, JoinHandle<F::Output>)
@@ -401,8 +405,10 @@ fn after_pending(task: Queued, woke_itself: bool) -> Ran {
         header.state.end_poll_woken();
         return Ran::Again(task);
     }
+    // Read while the task is ours.
+    let waits_for = wait::word(header);
     match header.state.end_poll() {
-        AfterPoll::Idle => Ran::Idle,
+        AfterPoll::Idle => Ran::Idle(waits_for),
         AfterPoll::Push => {
             task.header().count_wake();
             Ran::Again(task)

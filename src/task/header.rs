@@ -114,6 +114,7 @@ impl Header {
     }
 
     /// Has the last poll said what it waits for?
+    #[inline]
     pub(super) fn has_noted(&self) -> bool {
         // ORDER: Relaxed, for people.
         self.polls.load(Ordering::Relaxed) & 1 == 1

@@ -11,7 +11,7 @@ use crate::base::quiet::drop_quietly;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker, ready};
@@ -169,11 +169,13 @@ impl<T> JoinHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    /// `#[track_caller]`: a handle has no call to be tracked, only its `.await`, which is where this poll is called from. Through
+    /// a box or a combinator that is a line of theirs.
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let task = self.task();
         if task.header().state.joining() != Joining::Done && Self::register(task, cx.waker()) {
-            let header = task.header();
-            wait::note(Wait { kind: WaitKind::Join, object: header.id, at: header.spawned_at });
+            wait::note(Wait { kind: WaitKind::Join, object: task.header().id, at: Location::caller() });
             return Poll::Pending;
         }
         // A task that joins many finished ones is held to its budget, too.

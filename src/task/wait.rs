@@ -67,6 +67,13 @@ pub(crate) fn note(wait: Wait) {
     });
 }
 
+/// Kind and object in one word, as the last poll noted them; 0 if it waits for something that is none of ours.
+#[inline]
+pub(super) fn word(header: &Header) -> u64 {
+    // ORDER: Relaxed, as in `note`. The second cache line is touched only if the poll has just written it.
+    if header.has_noted() { header.wait_for.load(Ordering::Relaxed) } else { 0 }
+}
+
 /// What a task waits or last waited for, for a report.
 pub(crate) fn of(header: &Header) -> Waiting {
     // ORDER: Relaxed, as in `note`.
@@ -95,7 +102,7 @@ impl fmt::Display for Waiting {
             WaitKind::Other => write!(f, "something at {at}"),
             WaitKind::Sleep => write!(f, "a timer, at {at}"),
             WaitKind::Yield => write!(f, "its next turn, at {at}"),
-            WaitKind::Join => write!(f, "task {object}, which was spawned at {at}"),
+            WaitKind::Join => write!(f, "task {object}, at {at}"),
             WaitKind::Read => write!(f, "data on descriptor {object}, at {at}"),
             WaitKind::Write => write!(f, "room on descriptor {object}, at {at}"),
             WaitKind::Accept => write!(f, "a connection on descriptor {object}, at {at}"),

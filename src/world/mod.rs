@@ -13,10 +13,21 @@ use crate::base::rng::{Rng, mix};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Event {
+    /// A task was born.
     Spawn = 1,
+    /// Its poll begins.
     Poll,
+    /// That poll said Pending; the number says what for (`task::wait`).
+    Wait,
+    /// It was put back into a queue.
+    Wake,
+    /// It is over.
     Finish,
+    /// The driver handed out so many wake-ups.
+    Deliver,
+    /// The clock went to this moment.
     Leap,
+    /// One of several was drawn.
     Choice,
 }
 

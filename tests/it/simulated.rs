@@ -193,6 +193,7 @@ fn report_of(runtime: &Runtime, main: impl Future<Output = ()>) -> String {
 fn sim_07_a_standstill_names_every_task_with_its_place_and_what_it_waits_for() {
     let runtime = simulated(7);
     let lines = Mutex::new([0; 3]);
+    static AWAITS: Mutex<[u32; 3]> = Mutex::new([0; 3]);
     let report = report_of(&runtime, async {
         let shelf = Rc::new(Mutex::new(None::<JoinHandle<()>>));
         let given = shelf.clone();
@@ -203,29 +204,35 @@ fn sim_07_a_standstill_names_every_task_with_its_place_and_what_it_waits_for() {
                 yield_now().await;
             }
             let second = given.lock().unwrap().take().unwrap();
+            AWAITS.lock().unwrap()[0] = line!() + 1;
             second.await.unwrap();
         });
         let second = task::Builder::new().name("second philosopher");
         lines.lock().unwrap()[1] = line!() + 1;
-        let second = second.spawn(async move { first.unwrap().await.unwrap() });
+        let second = second.spawn(async move {
+            AWAITS.lock().unwrap()[1] = line!() + 1;
+            first.unwrap().await.unwrap();
+        });
         *shelf.lock().unwrap() = Some(second);
         lines.lock().unwrap()[2] = line!() + 1;
         let bystander = task::spawn(pending::<()>());
         sleep(DAY).await;
+        AWAITS.lock().unwrap()[2] = line!() + 1;
         bystander.await.unwrap();
     });
+    let awaits = *AWAITS.lock().unwrap();
     let [first, second, bystander] = *lines.lock().unwrap();
     let place = |line: u32| format!("{}:{line}:", file!());
     let is_of = |text: &str, line| text.contains(&format!(", spawned at {}", place(line)));
     let line_of = |line| report.lines().find(|text| is_of(text, line)).expect(&report);
     assert!(report.starts_with("deadlock: every task is asleep and no timer is armed"), "{report}");
     assert!(line_of(first).contains("\"first philosopher\""), "{report}");
-    assert!(line_of(first).contains(&format!("waits for task 3, which was spawned at {}", place(second))), "{report}");
+    assert!(line_of(first).contains(&format!("waits for task 3, at {}", place(awaits[0]))), "{report}");
     assert!(line_of(second).contains("\"second philosopher\""), "{report}");
-    assert!(line_of(second).contains(&format!("waits for task 2, which was spawned at {}", place(first))), "{report}");
+    assert!(line_of(second).contains(&format!("waits for task 2, at {}", place(awaits[1]))), "{report}");
     assert!(line_of(bystander).ends_with("waits for something that is none of ours"), "{report}");
     let main = report.lines().find(|text| text.starts_with("  task 1,")).expect(&report);
-    assert!(main.contains(&format!("waits for task 4, which was spawned at {}", place(bystander))), "{report}");
+    assert!(main.contains(&format!("waits for task 4, at {}", place(awaits[2]))), "{report}");
     assert_eq!(report.lines().count(), 5, "{report}");
 }
 

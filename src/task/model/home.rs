@@ -89,7 +89,7 @@ impl Home {
     pub(super) fn run(&self) {
         while let Some(task) = self.take() {
             match task.run() {
-                Ran::Idle => {}
+                Ran::Idle(_) => {}
                 Ran::Again(task) => self.push(task),
                 Ran::Finished(finished) => finished.complete(),
             }
@@ -100,7 +100,7 @@ impl Home {
     pub(super) fn run_away(&self, home: &Mutex<Vec<Dead>>) {
         while let Some(task) = self.take() {
             match task.run() {
-                Ran::Idle => {}
+                Ran::Idle(_) => {}
                 Ran::Again(task) => self.push(task),
                 Ran::Finished(finished) => home.lock().push(finished.complete_away()),
             }

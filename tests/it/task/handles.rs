@@ -172,6 +172,8 @@ fn tsk_17_a_task_that_has_looked_at_its_own_handle_leaves_nothing_behind() {
 fn tsk_17_a_stalled_simulation_names_the_task_that_joins_itself() {
     let runtime = Builder::new_simulated(3).build().unwrap();
     let (named, line) = (Arc::new(Mutex::new(None)), Arc::new(AtomicU32::new(0)));
+    static AWAITED: AtomicU32 = AtomicU32::new(0);
+    let awaited = &AWAITED;
     let stalled = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let own = Arc::new(Mutex::new(None::<JoinHandle<()>>));
@@ -181,6 +183,7 @@ fn tsk_17_a_stalled_simulation_names_the_task_that_joins_itself() {
             let task = builder.spawn(async move {
                 until(|| given.lock().unwrap().is_some()).await;
                 let own = given.lock().unwrap().take().unwrap();
+                awaited.store(line!() + 1, Ordering::SeqCst);
                 own.await.unwrap();
             });
             *named.lock().unwrap() = Some(task.id());
@@ -190,10 +193,10 @@ fn tsk_17_a_stalled_simulation_names_the_task_that_joins_itself() {
     }));
     let report = message_of(stalled.expect_err("nothing can ever happen again"));
     let id = named.lock().unwrap().unwrap();
-    let place = format!("{}:{}", file!(), line.load(Ordering::SeqCst));
+    let place = |line: &AtomicU32| format!("{}:{}:", file!(), line.load(Ordering::SeqCst));
     let named = report.lines().find(|line| line.contains("\"ouroboros\"")).expect(&report);
-    assert!(named.contains(&format!("task {id} \"ouroboros\", spawned at {place}")), "{report}");
-    assert!(named.contains(&format!("waits for task {id}, which was spawned at {place}:")), "{report}");
+    assert!(named.contains(&format!("task {id} \"ouroboros\", spawned at {}", place(&line))), "{report}");
+    assert!(named.contains(&format!("waits for task {id}, at {}", place(awaited))), "{report}");
 }
 
 #[test]
