@@ -67,7 +67,7 @@ fn rows() -> Vec<Row> {
         JoinHandle<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         JoinHandle<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         JoinHandle<PhantomPinned>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        AbortHandle: "Send Sync Unpin";
+        AbortHandle: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         JoinError: "Send Sync Unpin";
         CancelCause: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         Id: "Send Sync Unpin UnwindSafe RefUnwindSafe";
@@ -76,45 +76,45 @@ fn rows() -> Vec<Row> {
         task::Builder: "Send Sync Unpin UnwindSafe RefUnwindSafe";
 
         runtime::Builder: "Send Sync Unpin";
-        Runtime: "Send Sync Unpin";
-        Handle: "Send Sync Unpin";
+        Runtime: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Handle: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         TryCurrentError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        EnterGuard<'static>: "Unpin";
+        EnterGuard<'static>: "Unpin UnwindSafe RefUnwindSafe";
         ShutdownReport: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         TaskInfo: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         UnhandledPanic<'static>: "Unpin";
 
-        Sleep: "Send Sync Unpin";
-        Timeout<Ready<u8>>: "Send Sync Unpin";
-        Timeout<Ready<SendOnly>>: "Send Unpin";
-        Timeout<Ready<Neither>>: "Unpin";
-        Timeout<Pending<Neither>>: "Send Sync Unpin";
-        Timeout<PhantomPinned>: "Send Sync";
-        Interval: "Send Sync Unpin";
-        Tick<'static>: "Send Sync Unpin";
+        Sleep: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Timeout<Ready<u8>>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Timeout<Ready<SendOnly>>: "Send Unpin UnwindSafe";
+        Timeout<Ready<Neither>>: "Unpin UnwindSafe RefUnwindSafe";
+        Timeout<Pending<Neither>>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Timeout<PhantomPinned>: "Send Sync UnwindSafe RefUnwindSafe";
+        Interval: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Tick<'static>: "Send Sync Unpin RefUnwindSafe";
         Instant: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         Elapsed: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         MissedTickBehavior: "Send Sync Unpin UnwindSafe RefUnwindSafe";
 
-        TcpListener: "Send Sync Unpin";
-        TcpStream: "Send Sync Unpin";
+        TcpListener: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        TcpStream: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         TcpSocket: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        OwnedReadHalf: "Send Sync Unpin";
-        OwnedWriteHalf: "Send Sync Unpin";
-        ReadHalf<'static>: "Send Sync Unpin";
-        WriteHalf<'static>: "Send Sync Unpin";
-        ReuniteError: "Send Sync Unpin";
-        Accept<'static>: "Send Sync Unpin";
+        OwnedReadHalf: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        OwnedWriteHalf: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        ReadHalf<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        WriteHalf<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        ReuniteError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Accept<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         Connect: "Send Sync Unpin";
-        Read<'static>: "Send Sync Unpin";
-        ReadExact<'static>: "Send Sync Unpin";
-        ReadVectored<'static, 'static>: "Send Sync Unpin";
-        Peek<'static>: "Send Sync Unpin";
-        Readable<'static>: "Send Sync Unpin";
-        Writable<'static>: "Send Sync Unpin";
-        Write<'static>: "Send Sync Unpin";
-        WriteAll<'static>: "Send Sync Unpin";
-        WriteVectored<'static, 'static>: "Send Sync Unpin";
+        Read<'static>: "Send Sync Unpin RefUnwindSafe";
+        ReadExact<'static>: "Send Sync Unpin RefUnwindSafe";
+        ReadVectored<'static, 'static>: "Send Sync Unpin RefUnwindSafe";
+        Peek<'static>: "Send Sync Unpin RefUnwindSafe";
+        Readable<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Writable<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Write<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        WriteAll<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        WriteVectored<'static, 'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .to_vec()
 }

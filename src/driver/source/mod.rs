@@ -26,7 +26,7 @@ mod waiters;
 
 use std::io;
 use std::os::fd::RawFd;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -54,6 +54,10 @@ pub(crate) struct Source {
     /// What to ask epoll for.
     interest: Interest,
 }
+
+// No user code is called while a source is in between two states: wakers are taken out first, and woken after.
+impl UnwindSafe for Source {}
+impl RefUnwindSafe for Source {}
 
 /// Where a source is registered.
 #[derive(Debug)]
