@@ -27,6 +27,7 @@ pub(crate) mod sim;
 pub(crate) mod source;
 pub(crate) mod wheel;
 
+mod alarm;
 mod timers;
 
 use crate::base::atomic::{AtomicU64, Ordering};
@@ -41,7 +42,9 @@ use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+pub(crate) use timers::Timer;
 use timers::Timers;
+use wheel::Crowd;
 pub(crate) use wheel::TimerKey;
 
 /// A driver of the runtime that this thread works for or has entered last.
@@ -121,6 +124,7 @@ impl Driver {
         Arc::new(Self { kind, clock, coarse_ns, timers: Timers::new(), parker: Parker::new() })
     }
 
+    #[inline]
     pub(crate) fn is_of_the_runtime_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.clock, &other.clock)
     }
@@ -150,7 +154,7 @@ impl Driver {
         let (until, cap) = match nap {
             // A look needs the kernel only if there is something it could know.
             Nap::Look if reactor.is_empty() => return Turned::Fine,
-            Nap::Look => (Some(now), None),
+            Nap::Look => (Some(Crowd::of_one(now)), None),
             // Who sleeps has just read the clock.
             Nap::Long => (self.timers.fall_asleep(), None),
             Nap::Capped(cap) => (self.timers.fall_asleep(), Some(cap)),
@@ -228,6 +232,14 @@ impl Driver {
         match &self.kind {
             Kind::Real(_) => self.clock.now_ns(),
             Kind::Sim(sim) => sim.now_ns(),
+        }
+    }
+
+    /// The same as a moment on std's scale.
+    pub(crate) fn now(&self) -> Instant {
+        match &self.kind {
+            Kind::Real(_) => clock::real_now(),
+            Kind::Sim(sim) => self.instant_of(sim.now_ns()),
         }
     }
 
@@ -311,6 +323,7 @@ pub(crate) fn try_current() -> Option<Arc<Driver>> {
 
 /// A look at the current driver without counting a reference: that of the core in hand, if it is one of the runtime that
 /// was entered last. `body` runs no user code (C4).
+#[inline]
 pub(crate) fn with_current<R>(body: impl FnOnce(Option<&Arc<Driver>>) -> R) -> R {
     DRIVER.with(|entered| {
         TURNING.with(|turning| match (entered, turning) {

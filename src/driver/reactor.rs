@@ -1,7 +1,7 @@
 //! The reactor: one epoll set, and the sources that are registered with it.
 //!
 //! ```text
-//!   wait (the owner) ---+                        +--> TIMER    the timerfd went off
+//!   wait (the owner) ---+                        +--> ALARMS   one of them went off
 //!                       +--> epoll_wait --event--+--> WAKE     somebody wants the owner awake
 //!   try_turn (a guard) -+                        +--> index | generation --> slab --> Source::set
 //!                                                                                       |
@@ -11,14 +11,10 @@
 //! A worker owns a reactor and sleeps in it; a sibling that guards a busy worker may turn it too. Both stand under
 //! one lock, which the owner keeps while it sleeps: to a guard that says "somebody is inside, nothing to do".
 //!
-//! A deadline is kept by a timerfd, since epoll_wait counts in milliseconds. Setting it costs a system call, so it
-//! is set only when it would go off too late: most deadlines are time limits that never pass, and a timer that
-//! goes off early for one of those costs one turn.
-//!
 //! - **X1** A token names a slot *and* the registration that made it, so an event of a source that is gone finds
 //!   nobody, even in the batch in which its slot was given away (RCT-06).
 //! - **X2** What wakes the owner is never swallowed: a guard that meets it passes it on.
-//! - **X3** Locks are taken in the order turn, slab, and nothing here is woken or dropped under either.
+//! - **X3** Locks are taken in the order turn, slab, alarms, and nothing here is woken or dropped under any of them.
 //!
 //! Cases of the catalogue: RCT-06, RCT-14, SHD-05.
 
@@ -32,25 +28,20 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
+use super::alarm::Alarms;
 use super::source::{Bits, Source, runtime_is_gone};
+use super::wheel::Crowd;
 use crate::base::atomic::Mutex;
-use crate::base::sys::TimerFd;
 use crate::base::wakers::Wakers;
 
 /// The owner is wanted awake.
 const WAKE: Token = Token(usize::MAX);
-/// The timer went off.
-const TIMER: Token = Token(usize::MAX - 1);
+/// An alarm went off.
+const ALARMS: [Token; 2] = [Token(usize::MAX - 1), Token(usize::MAX - 2)];
 /// Where the generation begins in a token. On 32-bit machines that leaves 65,000 sources a worker.
 const GENERATION_SHIFT: u32 = usize::BITS / 2;
-/// The part of a token that is the slot. Its highest values are left to [`WAKE`] and [`TIMER`].
+/// The part of a token that is the slot. Its highest values are left to [`WAKE`] and [`ALARMS`].
 const INDEX_MASK: usize = (1 << GENERATION_SHIFT) - 1;
-
-/// A timer that would go off this much late is left as it is. 50 us is what waking a thread costs anyway, and it
-/// spares a system call for each of many neighbouring deadlines.
-const SLACK_NS: u64 = 50_000;
-/// The timer is not armed.
-const DISARMED: u64 = u64::MAX;
 
 /// See the chapter above.
 #[derive(Debug)]
@@ -63,11 +54,8 @@ pub(crate) struct Reactor {
     waker: mio::Waker,
     /// Everything registered. Held for a batch of events or one registration, never across a wait.
     sources: Mutex<Sources>,
-    /// Wakes the owner in time for a deadline.
-    timer: TimerFd,
-    /// When that timer goes off, on the runtime's clock, or [`DISARMED`]. Held across the system call that arms
-    /// it, so that two that arm it at once leave the earlier deadline.
-    armed_ns: Mutex<u64>,
+    /// They wake the owner in time for a deadline.
+    alarms: Alarms,
 }
 
 /// What a turn needs for itself.
@@ -97,33 +85,29 @@ impl Reactor {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = mio::Waker::new(&registry, WAKE)?;
-        let timer = TimerFd::new()?;
-        if let Some(fd) = timer.fd() {
-            registry.register(&mut SourceFd(&fd), TIMER, Interest::READABLE)?;
-        }
+        let alarms = Alarms::new(&registry, ALARMS)?;
         Ok(Self {
             turn: Mutex::new(Turn { poll, events: Events::with_capacity(events_capacity) }),
             registry,
             waker,
             sources: Mutex::new(Sources { slab: Slab::new(), generation: 0, closed: false }),
-            timer,
-            armed_ns: Mutex::new(DISARMED),
+            alarms,
         })
     }
 
-    /// The owner's turn, and the only line of a worker that blocks. Sleeps until an event, `until_ns` on the
-    /// runtime's clock, or for `cap`, whichever comes first; an `until_ns` that has passed does not sleep at all.
+    /// The owner's turn, and the only line of a worker that blocks. Sleeps until an event, until the deadlines of
+    /// `until`, or for `cap`, whichever comes first; a first deadline that has passed lets it not sleep at all.
     /// An interrupted sleep is a short one.
     pub(crate) fn wait(
         &self,
         now_ns: u64,
-        until_ns: Option<u64>,
+        until: Option<Crowd>,
         cap: Option<Duration>,
         woken: &mut Wakers,
     ) -> io::Result<()> {
         let mut turn = self.turn.lock();
         // Under the lock: a guard cannot come between and see the timer go off in our stead.
-        let timeout = self.plan_sleep(now_ns, until_ns, cap);
+        let timeout = self.plan_sleep(now_ns, until, cap);
         self.run(&mut turn, timeout, woken)?;
         Ok(())
     }
@@ -146,9 +130,10 @@ impl Reactor {
 
     /// From any thread: makes a sleeping owner come back within `in_ns`.
     pub(crate) fn arm_within(&self, now_ns: u64, in_ns: u64) {
-        match self.timer.fd() {
-            Some(_) => self.arm(now_ns, now_ns.saturating_add(in_ns)),
-            None => self.wake(),
+        if self.alarms.exist() {
+            self.alarms.arm(now_ns, Crowd::of_one(now_ns.saturating_add(in_ns)));
+        } else {
+            self.wake();
         }
     }
 
@@ -191,26 +176,17 @@ impl Reactor {
     }
 
     /// How long to sleep in `epoll_wait`, None being for ever. Arms the timer if that is to end the sleep.
-    fn plan_sleep(&self, now_ns: u64, until_ns: Option<u64>, cap: Option<Duration>) -> Option<Duration> {
-        let Some(until_ns) = until_ns else { return cap };
-        let left = Duration::from_nanos(until_ns.saturating_sub(now_ns));
+    fn plan_sleep(&self, now_ns: u64, until: Option<Crowd>, cap: Option<Duration>) -> Option<Duration> {
+        let Some(crowd) = until else { return cap };
+        let left = Duration::from_nanos(crowd.first_ns.saturating_sub(now_ns));
         if cap.is_some_and(|cap| cap <= left) {
             return cap;
         }
-        if left.is_zero() || self.timer.fd().is_none() {
+        if left.is_zero() || !self.alarms.exist() {
             return Some(left); // mio rounds up to a millisecond, and never to a zero
         }
-        self.arm(now_ns, until_ns);
+        self.alarms.arm(now_ns, crowd);
         cap
-    }
-
-    /// Sees to it that the timer goes off at `at_ns`, give or take the slack.
-    fn arm(&self, now_ns: u64, at_ns: u64) {
-        let mut armed_ns = self.armed_ns.lock();
-        if at_ns.saturating_add(SLACK_NS) < *armed_ns {
-            self.timer.arm(at_ns.saturating_sub(now_ns));
-            *armed_ns = at_ns;
-        }
     }
 
     /// One `epoll_wait` and what it brought. True if some of it was meant for the owner itself.
@@ -224,8 +200,8 @@ impl Reactor {
         for event in &turn.events {
             match event.token() {
                 WAKE => for_owner = true,
-                TIMER => {
-                    *self.armed_ns.lock() = DISARMED;
+                token if let Some(which) = ALARMS.iter().position(|&alarm| alarm == token) => {
+                    self.alarms.went_off(which);
                     for_owner = true;
                 }
                 token => sources.deliver(token, bits_of(event), woken),
@@ -242,7 +218,7 @@ impl Sources {
         }
         let generation = self.generation;
         let index = self.slab.insert((generation, source.clone()));
-        assert!(index < INDEX_MASK - 1, "more sources than tokens can name");
+        assert!(index < INDEX_MASK - 2, "more sources than tokens can name");
         self.generation = (generation + 1) & INDEX_MASK;
         Ok(Token(index | generation << GENERATION_SHIFT))
     }
@@ -300,7 +276,7 @@ mod tests {
 
     fn wait(reactor: &Reactor, until_ns: Option<u64>, cap: Option<Duration>) {
         let mut woken = Wakers::new();
-        reactor.wait(0, until_ns, cap, &mut woken).expect("nothing fails here");
+        reactor.wait(0, until_ns.map(Crowd::of_one), cap, &mut woken).expect("nothing fails here");
         woken.wake_all();
     }
 
@@ -339,22 +315,11 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_ends_the_sleep_and_a_later_one_leaves_the_timer_alone() {
+    fn a_deadline_ends_the_sleep_and_a_cap_that_comes_first_does_too() {
         let reactor = reactor();
-        let armed = || *reactor.armed_ns.lock();
-        wait(&reactor, Some(0), None); // has passed: does not sleep, and sets no timer
-        assert_eq!(armed(), DISARMED);
-        if reactor.timer.fd().is_some() {
-            reactor.arm(0, 2_000_000_000);
-            reactor.arm(0, 3_000_000_000);
-            assert_eq!(armed(), 2_000_000_000);
-            reactor.arm(0, 2_000_000_000 - SLACK_NS);
-            assert_eq!(armed(), 2_000_000_000, "within the slack");
-        }
+        wait(&reactor, Some(0), None); // has passed: does not sleep
         wait(&reactor, Some(1_000_000), None);
-        assert_eq!(armed(), DISARMED, "it went off");
         wait(&reactor, Some(3_600_000_000_000), Some(Duration::from_millis(1)));
-        assert_eq!(armed(), DISARMED, "the cap was enough");
     }
 
     #[test]

@@ -5,18 +5,23 @@
 //!
 //! Cases of the catalogue: TIM-04.
 
-use super::Driver;
-use super::wheel::{TimerKey, Wakes, Wheel};
+use super::alarm::SLACK_NS;
+use super::wheel::{Crowd, TimerKey, Wakes, Wheel};
+use super::{Driver, with_current};
 use crate::base::atomic::{AtomicU64, Mutex, Ordering};
 use crate::base::quiet::drop_quietly;
 use crate::base::wakers::Wakers;
 use std::fmt;
+use std::mem;
+use std::sync::Arc;
 use std::task::Waker;
 
 /// The owner is awake, and will ask the wheel before it sleeps.
 const AWAKE: u64 = 0;
 /// Nothing to wake for.
 const NEVER: u64 = u64::MAX;
+/// References to its driver that a wheel keeps, as many as it keeps places for timers.
+const SPARE_MAX: usize = 1_024;
 
 /// The wheel of one driver.
 pub(crate) struct Timers {
@@ -31,6 +36,21 @@ struct Locked {
     asleep_until: u64,
     /// No timer is taken any more (D4).
     shut_down: bool,
+    /// Counted references to this driver, for timers to take along and bring back: both happen under this lock, which spares
+    /// each timer two atomic operations on the count (12 of 86 ns). Empty from the shutdown on, so the driver cannot
+    /// keep itself alive.
+    spare: Vec<Arc<Driver>>,
+    /// How many of them are kept at most.
+    spare_max: usize,
+}
+
+/// A timer that is set: where, and its name there.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    /// Whose wheel it is in.
+    pub(crate) driver: Arc<Driver>,
+    /// Its name there.
+    pub(crate) key: TimerKey,
 }
 
 impl fmt::Debug for Timers {
@@ -43,7 +63,13 @@ impl fmt::Debug for Timers {
 
 impl Timers {
     pub(super) fn new() -> Self {
-        let locked = Locked { wheel: Wheel::new(0), asleep_until: AWAKE, shut_down: false };
+        let locked = Locked {
+            wheel: Wheel::new(0),
+            asleep_until: AWAKE,
+            shut_down: false,
+            spare: Vec::new(),
+            spare_max: SPARE_MAX,
+        };
         Self { locked: Mutex::new(locked), next_hint: AtomicU64::new(NEVER) }
     }
 
@@ -58,12 +84,12 @@ impl Timers {
         self.locked.lock().wheel.next_deadline()
     }
 
-    /// The owner is about to sleep: gives until when it may, and publishes it (D3).
-    pub(super) fn fall_asleep(&self) -> Option<u64> {
+    /// The owner is about to sleep: gives what it must wake for, and publishes the first deadline (D3).
+    pub(super) fn fall_asleep(&self) -> Option<Crowd> {
         let mut locked = self.locked.lock();
-        let until = locked.wheel.next_deadline();
-        locked.asleep_until = until.unwrap_or(NEVER);
-        until
+        let crowd = locked.wheel.next_crowd(SLACK_NS);
+        locked.asleep_until = crowd.map_or(NEVER, |crowd| crowd.first_ns);
+        crowd
     }
 
     pub(super) fn awake(&self) {
@@ -83,6 +109,10 @@ impl Timers {
         locked.shut_down = true;
         locked.wheel.advance(u64::MAX, woken, usize::MAX);
         self.publish_hint(&locked);
+        locked.spare_max = 0;
+        let spare = mem::take(&mut locked.spare);
+        drop(locked);
+        drop(spare);
     }
 
     fn publish_hint(&self, locked: &Locked) {
@@ -102,9 +132,27 @@ impl Driver {
             drop(locked);
             return None;
         }
+        Some(self.insert(&mut locked, deadline_ns, waker))
+    }
+
+    /// Adds a timer that knows where it is; `None` if the runtime is shut down, and then the waker is still where it was.
+    /// Runs no user code.
+    #[inline]
+    pub(crate) fn timer_set(self: &Arc<Self>, deadline_ns: u64, waker: &mut Option<Waker>) -> Option<Timer> {
+        let mut locked = self.timers.locked.lock();
+        if locked.shut_down {
+            return None;
+        }
+        let key = self.insert(&mut locked, deadline_ns, waker.take()?);
+        let driver = locked.spare.pop().unwrap_or_else(|| self.clone());
+        Some(Timer { driver, key })
+    }
+
+    #[inline]
+    fn insert(&self, locked: &mut Locked, deadline_ns: u64, waker: Waker) -> TimerKey {
         let key = locked.wheel.insert(deadline_ns, waker);
-        self.earlier(&locked, deadline_ns);
-        Some(key)
+        self.earlier(locked, deadline_ns);
+        key
     }
 
     /// Makes sure that this waker is the one woken; false if the timer has fired.
@@ -142,6 +190,18 @@ impl Driver {
         }
     }
 
+    /// Takes out a timer of this driver, and its reference if there is room for it. What comes back is the caller's to drop.
+    #[inline]
+    fn take_back(&self, key: TimerKey, driver: Arc<Driver>) -> (Option<Waker>, Option<Arc<Driver>>) {
+        let mut locked = self.timers.locked.lock();
+        let waker = locked.wheel.remove(key);
+        if locked.spare.len() < locked.spare_max {
+            locked.spare.push(driver);
+            return (waker, None);
+        }
+        (waker, Some(driver))
+    }
+
     /// A deadline was added: the hint and a sleeping owner must hear of it if it is the earliest (D3).
     #[inline]
     fn earlier(&self, locked: &Locked, deadline_ns: u64) {
@@ -156,11 +216,30 @@ impl Driver {
     }
 }
 
+impl Timer {
+    /// Takes the timer out, if it has not fired.
+    #[inline]
+    pub(crate) fn cancel(self) {
+        let Self { driver, key } = self;
+        let (waker, driver) = with_current(|current| match current {
+            Some(current) if Arc::ptr_eq(current, &driver) => current.take_back(key, driver),
+            _ => {
+                let waker = driver.timers.locked.lock().wheel.remove(key);
+                (waker, Some(driver))
+            }
+        });
+        // Outside of the lock and of `with_current`, for a waker is user code, and this may be the last of the driver.
+        if waker.is_some() {
+            drop_quietly(waker);
+        }
+        drop(driver);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::atomic::{AtomicU32, model, model_thread};
-    use std::sync::Arc;
     use std::task::Wake;
 
     /// Counts how often it was woken.

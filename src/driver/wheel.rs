@@ -95,6 +95,22 @@ pub(crate) enum Wakes {
     Another,
 }
 
+/// The timers that come next. Who sleeps until the last of them is late for the first, and wakes once instead of often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Crowd {
+    /// The first deadline, as by [`Wheel::next_deadline`].
+    pub(crate) first_ns: u64,
+    /// The last that is known to follow it within the time asked for; the same one if none does.
+    pub(crate) last_ns: u64,
+}
+
+impl Crowd {
+    /// A deadline by itself.
+    pub(crate) fn of_one(deadline_ns: u64) -> Self {
+        Self { first_ns: deadline_ns, last_ns: deadline_ns }
+    }
+}
+
 /// One timer, or one free place. 48 bytes, checked by a test.
 #[derive(Debug)]
 struct Entry {
@@ -186,6 +202,7 @@ impl Wheel {
     }
 
     /// Adds a timer. A deadline in the past is due at the next [`advance`](Self::advance).
+    #[inline]
     pub(crate) fn insert(&mut self, deadline_ns: u64, waker: Waker) -> TimerKey {
         let birth = self.next_birth;
         self.next_birth = birth.wrapping_add(1);
@@ -198,6 +215,7 @@ impl Wheel {
     }
 
     /// Takes a timer out. `None` if it has fired or was removed before. The caller drops the waker, outside the lock.
+    #[inline]
     pub(crate) fn remove(&mut self, key: TimerKey) -> Option<Waker> {
         self.find(key)?;
         self.unfile(key.index);
@@ -256,12 +274,33 @@ impl Wheel {
         self.first_slot().map(|slot| self.slots[slot].earliest_ns).filter(|&earliest_ns| earliest_ns != NEVER)
     }
 
+    /// The next deadline, and the last that follows within `slack_ns`. Only the slots of its own level are asked, each for its
+    /// earliest: what is filed above them comes down soon enough.
+    pub(crate) fn next_crowd(&self, slack_ns: u64) -> Option<Crowd> {
+        let mut crowd = Crowd::of_one(self.next_deadline()?);
+        if self.due_len > 0 || self.levels == 0 {
+            return Some(crowd);
+        }
+        let level = self.levels.trailing_zeros() as usize;
+        let mut digits = self.occupied[level];
+        while digits != 0 {
+            let earliest_ns = self.slots[level * SLOTS + digits.trailing_zeros() as usize].earliest_ns;
+            if earliest_ns - crowd.first_ns > slack_ns {
+                break;
+            }
+            crowd.last_ns = earliest_ns;
+            digits &= digits - 1;
+        }
+        Some(crowd)
+    }
+
     /// How many timers there are, due ones included.
     pub(crate) fn len(&self) -> usize {
         self.live
     }
 
     /// The entry of a timer that has neither fired nor been removed.
+    #[inline]
     fn find(&mut self, key: TimerKey) -> Option<&mut Entry> {
         self.entries.get_mut(key.index as usize).filter(|entry| entry.birth == key.generation && entry.waker.is_some())
     }
@@ -276,6 +315,7 @@ impl Wheel {
 /// Filing: from a deadline to a slot's list and out again.
 impl Wheel {
     /// Puts an entry that is in no list where its deadline belongs.
+    #[inline]
     fn file(&mut self, index: u32, deadline_ns: u64, number: u64) {
         if deadline_ns <= self.elapsed_ns {
             self.entries[index as usize].place = DUE;
@@ -287,6 +327,7 @@ impl Wheel {
     }
 
     /// Puts an entry with a deadline after `elapsed` into its slot (W1, W2).
+    #[inline]
     fn link(&mut self, index: u32, deadline_ns: u64) {
         // The lowest bit of digit 0 is set, so that a difference in the low bits alone counts as level 0.
         let differs = (deadline_ns ^ self.elapsed_ns) | (1 << GRAIN_BITS);
@@ -310,6 +351,7 @@ impl Wheel {
     }
 
     /// Takes an entry out of its list, or out of those that are due (whose `DueRef` goes stale).
+    #[inline]
     fn unfile(&mut self, index: u32) {
         let &Entry { place, prev, next, .. } = &self.entries[index as usize];
         if place == DUE {
@@ -442,6 +484,7 @@ impl Wheel {
 
 /// Places: where entries live, and how memory is given back.
 impl Wheel {
+    #[inline]
     fn allocate(&mut self, entry: Entry) -> u32 {
         if self.free != NONE {
             let index = self.free;
@@ -456,6 +499,7 @@ impl Wheel {
     }
 
     /// Ends a timer that is in no list any more. Its place will be used next, while it is in the cache.
+    #[inline]
     fn release(&mut self, index: u32) -> Option<Waker> {
         let next = std::mem::replace(&mut self.free, index);
         if next != NONE {
@@ -473,6 +517,7 @@ impl Wheel {
 
     /// Cuts free places off the end of `entries`. A few at a time, so that no single removal pays for a thousand
     /// others. A timer at the end holds up the rest (a key names its index, so it cannot move) until it is gone.
+    #[cold]
     fn give_back_memory(&mut self) {
         if self.live == 0 {
             self.entries = Vec::new();
@@ -602,7 +647,19 @@ mod tests {
                 Some(first) => assert!(next.is_some_and(|next| next <= first), "{next:?} is too late for {first}"),
             }
             assert!(fired.len() == max || next.is_none_or(|next| next > now), "woken again for nothing");
+            self.check_crowd(next);
             fired.len()
+        }
+
+        /// A crowd begins with the next deadline, and ends within the slack.
+        fn check_crowd(&self, next: Option<u64>) {
+            for slack in [0, 20_000, 100_000, u64::MAX] {
+                let crowd = self.wheel.next_crowd(slack);
+                assert_eq!(crowd.map(|crowd| crowd.first_ns), next);
+                let Some(Crowd { first_ns, last_ns }) = crowd else { continue };
+                assert!(first_ns <= last_ns && last_ns - first_ns <= slack, "nobody waits longer than that");
+                assert!(slack > 0 || last_ns == first_ns);
+            }
         }
 
         fn drain(&mut self, max: impl Fn() -> usize) {
@@ -768,6 +825,26 @@ mod tests {
         }
         assert_eq!(rounds, (count - 256 - 99_975_usize).div_ceil(256));
         pair.drain(|| 1);
+    }
+
+    #[test]
+    fn a_crowd_is_known_by_its_first_and_its_last_within_the_slack() {
+        let mut pair = Pair::new(0);
+        assert_eq!(pair.wheel.next_crowd(100_000), None);
+        for deadline in (500_000..1_000_000).step_by(10_000) {
+            pair.insert(deadline);
+        }
+        for first_ns in (500_000..850_000).step_by(10_000) {
+            pair.advance(first_ns - 1, usize::MAX);
+            let crowd = pair.wheel.next_crowd(100_000).expect("some are left");
+            assert_eq!(crowd.first_ns, first_ns);
+            let grain = 1 << GRAIN_BITS; // of each slot the earliest is known
+            assert!((first_ns + 100_000 - grain..=first_ns + 100_000).contains(&crowd.last_ns), "{crowd:?}");
+        }
+        pair.drain(|| usize::MAX);
+        pair.insert(2_000_000);
+        pair.insert(2_100_001);
+        assert_eq!(pair.wheel.next_crowd(100_000), Some(Crowd::of_one(2_000_000)), "nobody to wait for");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! It holds its timer by key, not by address: it may be moved at any time, and needs no unsafe code.
 
 use super::Instant;
-use crate::driver::{self, Driver, TimerKey};
+use crate::driver::{self, Driver, Timer};
 use crate::task::budget;
 use crate::task::wait::{self, Wait, WaitKind};
 use std::fmt;
@@ -26,8 +26,9 @@ const CLOSE_NS: u64 = 100_000_000;
 /// For a pause, or to do something later. To bound something else there is [`timeout`](super::timeout()), and for what
 /// is done again and again [`interval`](super::interval()), which does not drift.
 ///
-/// The wait may take longer if the task has to wait for its turn, never less. On Linux it is exact to some 50 us, in
-/// a simulation to the nanosecond. A duration too long to be represented never passes.
+/// The wait may take longer if the task has to wait for its turn, never less. On Linux it is exact to some 50 us, and
+/// to some 150 where timers follow each other closely and are fired together; in a simulation to the nanosecond. A
+/// duration too long to be represented never passes.
 ///
 /// # Cancellation
 /// **Strict.** Dropping this future removes the timer.
@@ -49,8 +50,9 @@ const CLOSE_NS: u64 = 100_000_000;
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    require_runtime("sleep");
-    Sleep::new(Instant::now().saturating_add(duration), Location::caller())
+    // Asked once for both: whether there is a runtime, and what its clock says.
+    let Some(now) = driver::with_current(|driver| driver.map(|driver| driver.now())) else { panic_outside("sleep") };
+    Sleep::new(Instant::from_std(now).saturating_add(duration), Location::caller())
 }
 
 /// Waits until `deadline`. One in the past is over at the first poll.
@@ -101,14 +103,6 @@ pub struct Sleep {
     timer: Option<Timer>,
     /// The user's line, for reports.
     at: &'static Location<'static>,
-}
-
-/// Where a timer stands.
-struct Timer {
-    /// Whose wheel it is in.
-    driver: Arc<Driver>,
-    /// Its name there.
-    key: TimerKey,
 }
 
 impl Sleep {
@@ -194,16 +188,28 @@ impl Sleep {
         }
         // It has fired, or stood elsewhere, or was never set. The clock it was set by is asked first: it has just been read
         // in the turn that fired it, and in a simulation no other will do.
-        if self.timer.take().is_some_and(|timer| reached(&timer.driver, self.deadline)) {
+        if self.timer.take().is_some_and(|timer| still_ahead(&timer.driver, self.deadline).is_none()) {
             return Poll::Ready(());
         }
-        let Some(driver) = driver::try_current() else { self.panic_without_runtime() };
-        if reached(&driver, self.deadline) {
-            return Poll::Ready(());
+        self.set(waker)
+    }
+
+    /// Sets the timer, or finds that there is no need. A waker is user code, and none may run where the driver is looked at:
+    /// it is cloned before, and one that was not used is dropped behind.
+    #[inline]
+    fn set(&mut self, waker: &Waker) -> Poll<()> {
+        let mut waker = Some(waker.clone());
+        let set = driver::with_current(|driver| {
+            let Some(driver) = driver else { return Set::Nowhere };
+            let Some(deadline_ns) = still_ahead(driver, self.deadline) else { return Set::Over };
+            driver.timer_set(deadline_ns, &mut waker).map_or(Set::TooLate, Set::Waits)
+        });
+        match set {
+            Set::Waits(timer) => self.timer = Some(timer),
+            Set::Over => return Poll::Ready(()),
+            Set::Nowhere => self.panic_without_runtime(),
+            Set::TooLate => self.panic_after_shutdown(),
         }
-        let key = driver.timer_insert(driver.ns_of(self.deadline.into_std()), waker);
-        let Some(key) = key else { self.panic_after_shutdown() };
-        self.timer = Some(Timer { driver, key });
         Poll::Pending
     }
 
@@ -248,8 +254,8 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let Some(Timer { driver, key }) = &self.timer {
-            driver.timer_remove(*key);
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
         }
     }
 }
@@ -265,11 +271,24 @@ impl fmt::Debug for Sleep {
     }
 }
 
-/// Whether the driver's clock has come to `deadline`.
-fn reached(driver: &Driver, deadline: Instant) -> bool {
+/// What became of an attempt to set a timer.
+enum Set {
+    Waits(Timer),
+    /// The deadline has come.
+    Over,
+    /// There is no runtime here.
+    Nowhere,
+    /// The runtime has shut down.
+    TooLate,
+}
+
+/// The deadline on the driver's clock; `None` if that has come to it.
+#[inline]
+fn still_ahead(driver: &Driver, deadline: Instant) -> Option<u64> {
     let deadline_ns = driver.ns_of(deadline.into_std());
     let left_ns = deadline_ns.saturating_sub(driver.coarse_ns());
-    left_ns == 0 || (left_ns < CLOSE_NS && driver.now_ns() >= deadline_ns)
+    let reached = left_ns == 0 || (left_ns < CLOSE_NS && driver.now_ns() >= deadline_ns);
+    (!reached).then_some(deadline_ns)
 }
 
 /// Panics on the caller's line unless this thread is in a runtime. At the first poll it would be too late to say whose
@@ -277,6 +296,13 @@ fn reached(driver: &Driver, deadline: Instant) -> bool {
 #[track_caller]
 pub(super) fn require_runtime(what: &'static str) {
     if driver::with_current(|current| current.is_none()) {
-        drop(driver::current(what)); // Panics; asked only now, because it counts a reference.
+        panic_outside(what);
     }
+}
+
+#[cold]
+#[track_caller]
+fn panic_outside(what: &'static str) -> ! {
+    drop(driver::current(what)); // It counts a reference, so it is not asked before.
+    unreachable!("there was no runtime a moment ago");
 }
