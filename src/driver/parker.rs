@@ -31,8 +31,9 @@ const NOTIFIED: usize = 1;
 /// ASLEEP(place) is stored as the place plus this.
 const ASLEEP: usize = 2;
 
-/// The word. One sleeper, any number of wakers.
+/// The word. One sleeper, any number of wakers. On cache lines of its own, as an inbox is: wakers swap it for each push.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Parker(AtomicUsize);
 
 impl Parker {

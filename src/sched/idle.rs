@@ -36,6 +36,8 @@ pub(crate) struct Idle {
     locked: Mutex<Sleepers>,
     /// How many could be woken to help: 0 while one is searching. A hint, written under the lock.
     wakeable: AtomicUsize,
+    /// One of the sleepers, plus one; 0 if nobody sleeps. A hint, written under the lock.
+    sleeper: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -64,9 +66,9 @@ pub(crate) struct Woken {
 
 impl Idle {
     pub(crate) fn new(workers: usize) -> Self {
-        let locked =
-            Sleepers { asleep: vec![false; workers], lends: vec![false; workers], count: 0, searching: 0, guard: None };
-        Self { locked: Mutex::new(locked), wakeable: AtomicUsize::new(0) }
+        let none = vec![false; workers];
+        let locked = Sleepers { asleep: none.clone(), lends: none, count: 0, searching: 0, guard: None };
+        Self { locked: Mutex::new(locked), wakeable: AtomicUsize::new(0), sleeper: AtomicUsize::new(0) }
     }
 
     /// A hint: would waking a helper find one? One relaxed load, for every push.
@@ -84,17 +86,19 @@ impl Idle {
         }
         // The guard is the last choice: its place would have to be filled again.
         let guard = sleepers.guard;
-        let asleep = |i: &usize| sleepers.asleep[*i];
-        let helper = (0..sleepers.asleep.len()).filter(asleep).max_by_key(|&i| (Some(i) != guard, i))?;
+        let helper = sleepers.sleeping().max_by_key(|&i| (Some(i) != guard, i))?;
         sleepers.rouse(helper);
         sleepers.searching += 1;
         self.publish(&sleepers);
         Some(helper)
     }
 
-    /// Any sleeper at all: the best address for a task from outside.
+    /// A hint: a sleeper, the best address for a task from outside. No lock, for it is asked with every such spawn, while the
+    /// workers fall asleep and wake; one that is awake by now sees the push as well.
+    #[inline]
     pub(crate) fn any_sleeper(&self) -> Option<usize> {
-        self.locked.lock().asleep.iter().position(|&asleep| asleep)
+        // ORDER: Relaxed, a hint.
+        self.sleeper.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// A sleeper that would give its core to a guest; each is asked once a sleep. The caller notifies its driver.
@@ -161,6 +165,9 @@ impl Idle {
         let wakeable = if sleepers.searching == 0 { sleepers.count } else { 0 };
         // ORDER: Relaxed, pairs with the hint in `may_help`.
         self.wakeable.store(wakeable, Ordering::Relaxed);
+        let sleeper = sleepers.sleeping().next().map_or(0, |sleeper| sleeper + 1);
+        // ORDER: Relaxed, pairs with the hint in `any_sleeper`.
+        self.sleeper.store(sleeper, Ordering::Relaxed);
     }
 }
 
@@ -172,6 +179,10 @@ impl Sleepers {
         }
         self.guard = self.asleep.iter().position(|&asleep| asleep);
         self.guard
+    }
+
+    fn sleeping(&self) -> impl Iterator<Item = usize> {
+        (0..self.asleep.len()).filter(|&worker| self.asleep[worker])
     }
 
     fn rouse(&mut self, worker: usize) {

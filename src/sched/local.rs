@@ -142,7 +142,7 @@ impl Local {
         CORE.with(|core| match core.filter(|core| core.serves(self)) {
             Some(core) => core.register_birth(&mut birth),
             None => {
-                birth.id = self.home.shared.take_ids(1);
+                birth.id = self.home.shared.outside.take_ids(1);
                 if counted {
                     self.home.shared.count_spawned_outside();
                 }

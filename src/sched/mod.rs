@@ -30,6 +30,7 @@ pub(crate) mod core;
 pub(crate) mod worker;
 
 pub(crate) mod idle;
+mod outside;
 pub(crate) mod owned;
 pub(crate) mod queue;
 

@@ -5,14 +5,14 @@ use super::core::{CORE, Core};
 use super::idle::Idle;
 use super::lend::Resting;
 use super::local::LocalHome;
-use super::owned::Census;
+use super::outside::Outside;
 use super::queue::{Stealable, stealable};
 use super::report::{Report, UnhandledPanic};
 use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::Inject;
 use crate::driver::Driver;
-use crate::task::{Birth, Dead, Header, JoinHandle, Queued, Ran, Schedule, spawn_cell};
+use crate::task::{Birth, Dead, Header, JoinHandle, Queued, Ran, Schedule};
 use std::any::Any;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::ptr::{self, NonNull};
@@ -59,19 +59,14 @@ pub(crate) struct Shared {
     pub(crate) resting: Resting,
     /// What the end of the runtime has found out so far.
     pub(crate) report: Report,
-    /// Cells that point at a worker of ours (T7).
-    census: Census,
     /// RUNNING, then STOPPING for good.
     phase: AtomicU32,
-    /// The next block of task numbers.
-    next_id: AtomicU64,
-    /// Tasks spawned from outside, and finished where no core was held; `run` waits by them.
-    spawned_outside: AtomicU64,
-    finished_outside: AtomicU64,
     /// Threads in `run` whose main future has ended.
     quiet_waiters: Mutex<Vec<Arc<LocalHome>>>,
     /// How many there are: a hint for those who finish a task, written under the lock.
     quiet_waiting: AtomicU32,
+    /// What threads without a core write.
+    pub(super) outside: Outside,
 }
 
 // A panic in user code is caught where that is called, before it reaches anything here.
@@ -115,13 +110,10 @@ impl Shared {
             idle: Idle::new(count),
             resting: Resting::new(count),
             report: Report::new(),
-            census: Census::new(count),
             phase: AtomicU32::new(RUNNING),
-            next_id: AtomicU64::new(1),
-            spawned_outside: AtomicU64::new(0),
-            finished_outside: AtomicU64::new(0),
             quiet_waiters: Mutex::new(Vec::new()),
             quiet_waiting: AtomicU32::new(0),
+            outside: Outside::new(count),
         });
         // One strong count belongs to all cells together; `let_go` gives it back with the last one.
         let raw = Arc::into_raw(shared.clone()).cast_mut();
@@ -159,12 +151,6 @@ impl Shared {
         self.config.flavour == Flavour::MultiThread
     }
 
-    /// A block of task numbers.
-    pub(crate) fn take_ids(&self, count: u64) -> u64 {
-        // ORDER: Relaxed, only that numbers are taken once each matters.
-        self.next_id.fetch_add(count, Ordering::Relaxed)
-    }
-
     /// The worker whose address a task's header names.
     pub(crate) fn worker_at(&self, home: *const ()) -> &Worker {
         let named = |worker: &&Arc<Worker>| ptr::eq(Arc::as_ptr(worker).cast(), home);
@@ -176,7 +162,7 @@ impl Shared {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        birth.id = self.take_ids(1);
+        birth.id = self.outside.take_ids(1);
         birth.born_ms = coarse_ms(&self.workers[0].driver);
         let target = self.idle.any_sleeper().unwrap_or(birth.id as usize % self.workers.len());
         let worker = &self.workers[target];
@@ -185,7 +171,7 @@ impl Shared {
             // Before the task can finish.
             self.count_spawned_outside();
         }
-        let (task, handle) = spawn_cell(future, &**worker, birth);
+        let (task, handle) = self.outside.make(future, &**worker, birth);
         // The second look is the inbox's own: the worker may have left since the first.
         let refused = if self.is_stopping() { Some(task) } else { worker.push_from_outside(task).err() };
         if let Some(task) = refused {
@@ -200,13 +186,13 @@ impl Shared {
     /// A task that stood in no registry was finished by a thread without a core.
     pub(crate) fn count_finished_outside(&self) {
         // ORDER: Release, pairs with the Acquire in `is_quiet`.
-        self.finished_outside.fetch_add(1, Ordering::Release);
+        self.outside.finished.fetch_add(1, Ordering::Release);
     }
 
     /// A local task was spawned by a thread without a core.
     pub(crate) fn count_spawned_outside(&self) {
         // ORDER: Release, pairs with the Acquire in `is_quiet`.
-        self.spawned_outside.fetch_add(1, Ordering::Release);
+        self.outside.spawned.fetch_add(1, Ordering::Release);
     }
 
     /// Were all tasks that are not daemons finished at some moment between the two sums? Each counter only grows, and
@@ -221,8 +207,8 @@ impl Shared {
             // ORDER: Acquire, as above.
             inside + outside.load(Ordering::Acquire)
         };
-        let finished = sum(|worker| &worker.finished, &self.finished_outside);
-        finished == sum(|worker| &worker.spawned, &self.spawned_outside)
+        let finished = sum(|worker| &worker.finished, &self.outside.finished);
+        finished == sum(|worker| &worker.spawned, &self.outside.spawned)
     }
 
     /// `run` waits on this thread until all is quiet.
@@ -268,7 +254,7 @@ impl Shared {
 
     /// A core is gone for good: what it counted comes in.
     pub(super) fn settle(&self, share: &super::owned::Share) {
-        if self.census.close(share) {
+        if self.outside.census.close(share) {
             self.workers[0].let_go();
         }
     }
@@ -410,7 +396,7 @@ unsafe impl Schedule for Worker {
         self.with_core(|core| match core {
             Some(core) => core.cells.add(1),
             None => {
-                if self.shared().census.born_outside() {
+                if self.shared().outside.census.born_outside() {
                     // ORDER: Relaxed, as in `shared`.
                     let shared = self.shared.load(Ordering::Relaxed);
                     // SAFETY: the pointer came from `into_raw`, and the caller holds a strong count of its own, since it
@@ -432,7 +418,7 @@ unsafe impl Schedule for Worker {
                 core.cells.add(-1);
                 false
             }
-            None => worker.shared().census.add(-1),
+            None => worker.shared().outside.census.add(-1),
         });
         if last {
             // SAFETY: as in `let_go`; the worker is not touched any more, for it may go with this.

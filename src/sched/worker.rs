@@ -172,7 +172,7 @@ impl Core {
         let turned = driver.wait(Nap::Look, &mut woken);
         debug_assert!(turned == Turned::Fine, "a look cannot stall");
         self.adapt_batch(driver.coarse_ns().saturating_sub(before));
-        self.deliver(Nap::Look, &mut woken);
+        self.hand_out(|| driver.deliver(Nap::Look, &mut woken));
         drop(woken);
         self.rescue_when_due();
     }
@@ -251,7 +251,7 @@ impl Core {
         let turned = driver.wait(nap, &mut woken);
         let notified = driver.parker.wake_up() | local.wake_up();
         let was_guard = self.sign_in(notified || !woken.is_empty());
-        self.deliver(nap, &mut woken);
+        self.hand_out(|| driver.deliver(nap, &mut woken));
         drop(woken);
         if was_guard {
             self.rescue_stuck_siblings();

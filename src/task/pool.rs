@@ -39,6 +39,8 @@ pub(crate) struct CellPool {
     lists: [UnsafeCell<Vec<NonNull<u8>>>; CLASSES],
     /// What stands in all lists together, in bytes.
     kept: Cell<usize>,
+    /// The class that was asked for in vain last; none so far: [`CLASSES`].
+    missed: Cell<usize>,
 }
 
 // SAFETY: P1: the blocks in the lists belong to the pool alone, and memory belongs to no thread.
@@ -46,13 +48,17 @@ unsafe impl Send for CellPool {}
 
 impl CellPool {
     pub(crate) const fn new() -> Self {
-        Self { lists: [const { UnsafeCell::new(Vec::new()) }; CLASSES], kept: Cell::new(0) }
+        Self { lists: [const { UnsafeCell::new(Vec::new()) }; CLASSES], kept: Cell::new(0), missed: Cell::new(CLASSES) }
     }
 
     #[inline]
     fn take(&self, class: usize) -> Option<NonNull<u8>> {
         // SAFETY: the pool is not Sync, and no list is lent beyond one line of this file: nobody else looks.
-        let block = unsafe { &mut *self.lists[class].get() }.pop()?;
+        let list = unsafe { &mut *self.lists[class].get() };
+        let Some(block) = list.pop() else {
+            self.missed.set(class);
+            return None;
+        };
         self.kept.set(self.kept.get() - layout_of(class).size());
         Some(block)
     }
@@ -68,6 +74,23 @@ impl CellPool {
         unsafe { &mut *self.lists[class].get() }.push(block);
         self.kept.set(kept);
         true
+    }
+
+    /// Takes blocks over from another pool, of the class that was missing here last, until there are `count` of it. For the
+    /// pool of those who only spawn: what they take is freed on workers.
+    pub(crate) fn top_up(&self, count: usize, from: &CellPool) {
+        let class = self.missed.get();
+        let Some(list) = self.lists.get(class) else { return };
+        // SAFETY: as in `take`.
+        let missing = count.saturating_sub(unsafe { &*list.get() }.len());
+        for _ in 0..missing {
+            let Some(block) = from.take(class) else { return };
+            if !self.give(class, block) {
+                let given_back = from.give(class, block);
+                assert!(given_back, "there is room for it where it was just taken");
+                return;
+            }
+        }
     }
 }
 
@@ -147,6 +170,29 @@ mod tests {
             assert!(pool.kept.get() <= KEPT_BYTES);
             assert!(pool.kept.get() > KEPT_BYTES - 216);
         });
+    }
+
+    #[test]
+    fn a_pool_is_topped_up_with_what_was_missing_there_and_with_nothing_else() {
+        let (full, poor) = (CellPool::new(), CellPool::new());
+        let layout = Layout::from_size_align(200, 8).expect("a layout");
+        let class = class_of(layout).expect("a small one");
+        POOL.scope(&full, || {
+            let blocks: Vec<_> = (0..10).map(|_| allocate(layout)).collect();
+            for block in blocks {
+                // SAFETY: just allocated, and nothing points at it.
+                unsafe { release(block, layout) };
+            }
+        });
+        poor.top_up(4, &full);
+        assert_eq!(poor.kept.get(), 0, "nothing was ever missing");
+        assert!(poor.take(class).is_none());
+        poor.top_up(4, &full);
+        poor.top_up(4, &full);
+        let of = |pool: &CellPool| pool.kept.get() / layout_of(class).size();
+        assert_eq!((of(&poor), of(&full)), (4, 6));
+        poor.top_up(100, &full);
+        assert_eq!((of(&poor), of(&full)), (10, 0), "as many as there are");
     }
 
     #[test]
