@@ -156,17 +156,34 @@ pub(crate) struct Readiness {
 struct Lines {
     /// Who wants to read or accept.
     read: Waiters,
-    /// Who wants to write or connect.
-    write: Waiters,
+    /// Who wants to write or connect. Boxed and mostly absent: nearly every idle connection waits to read, and to write only
+    /// while its peer is slow. None when nobody waits.
+    write: Option<Box<Waiters>>,
     /// The next waiter's key.
     next_key: Key,
 }
 
 impl Lines {
+    /// The line, if it was ever stood in.
+    fn find(&mut self, direction: Direction) -> Option<&mut Waiters> {
+        match direction {
+            Direction::Read => Some(&mut self.read),
+            Direction::Write => self.write.as_deref_mut(),
+        }
+    }
+
+    /// The line, to stand in.
     fn of(&mut self, direction: Direction) -> &mut Waiters {
         match direction {
             Direction::Read => &mut self.read,
-            Direction::Write => &mut self.write,
+            Direction::Write => self.write.get_or_insert_default(),
+        }
+    }
+
+    /// Somebody has left the line: an empty box goes. It holds no waker, so nothing foreign is dropped under the lock.
+    fn tidy(&mut self) {
+        if self.write.as_ref().is_some_and(|line| line.len() == 0) {
+            self.write = None;
         }
     }
 }
@@ -183,11 +200,11 @@ pub(super) enum Waited {
 
 impl Readiness {
     /// The key of the one waiter a direction that `poll_read` and its like share; the last caller wins.
-    pub(super) const SHARED_KEY: Key = 0;
+    pub(super) const SHARED_KEY: Key = Key::MIN;
 
     /// `assumed` is the guess that holds until a reactor knows better.
     pub(super) fn new(assumed: Bits) -> Self {
-        let lines = Lines { read: Waiters::default(), write: Waiters::default(), next_key: Self::SHARED_KEY + 1 };
+        let lines = Lines { read: Waiters::default(), write: None, next_key: Self::SHARED_KEY.saturating_add(1) };
         Self { word: AtomicU64::new(assumed.0), lines: Mutex::new(lines) }
     }
 
@@ -236,10 +253,13 @@ impl Readiness {
         let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, raise);
         let mut lines = self.lines.lock();
         for direction in [Direction::Read, Direction::Write] {
-            if news.meets(direction.interesting().and(Bits::SHUTDOWN)) {
-                lines.of(direction).take_all(woken);
+            if news.meets(direction.interesting().and(Bits::SHUTDOWN))
+                && let Some(line) = lines.find(direction)
+            {
+                line.take_all(woken);
             }
         }
+        lines.tidy();
     }
 
     /// Step 3 of the protocol, for the waiter that `key` names; a new one gets its key here.
@@ -249,7 +269,7 @@ impl Readiness {
             if self.look().tick() != seen.tick() {
                 return Waited::Changed;
             }
-            if lines.of(direction).get(key).is_some_and(|held| held.will_wake(waker)) {
+            if lines.find(direction).and_then(|line| line.get(key)).is_some_and(|held| held.will_wake(waker)) {
                 return Waited::Queued;
             }
         }
@@ -271,7 +291,10 @@ impl Readiness {
 
     /// A waiter gives up, or is done.
     pub(super) fn forget(&self, direction: Direction, key: Key) {
-        let waker = self.lines.lock().of(direction).remove(key);
+        let mut lines = self.lines.lock();
+        let waker = lines.find(direction).and_then(|line| line.remove(key));
+        lines.tidy();
+        drop(lines);
         if waker.is_some() {
             drop_quietly(waker); // after the lock, as R3 has it
         }
@@ -280,14 +303,14 @@ impl Readiness {
     /// How many wait, for reading and for writing.
     pub(super) fn waiting(&self) -> (usize, usize) {
         let lines = self.lines.lock();
-        (lines.read.len(), lines.write.len())
+        (lines.read.len(), lines.write.as_ref().map_or(0, |line| line.len()))
     }
 }
 
 impl Lines {
     fn new_key(&mut self) -> Key {
         let key = self.next_key;
-        self.next_key += 1; // 64 bits: at a billion waits a second, full after five centuries
+        self.next_key = key.saturating_add(1); // 64 bits: at a billion waits a second, full after five centuries
         key
     }
 }

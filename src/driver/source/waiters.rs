@@ -1,17 +1,18 @@
 //! Who waits for one direction of a source, in order of arrival.
 //!
 //! Nearly every socket has at most one task waiting in each direction, and ten thousand idle ones should cost
-//! little, so the oldest waiter lies inline and only the others are on the heap: 32 bytes a direction.
+//! little, so the oldest waiter lies inline and only the others are on the heap: 32 bytes a line.
 //!
 //! - **W1** `others` is empty while `first` is, so that "first, then the others" is the order of arrival.
 //! - **W2** No key occurs twice.
 
+use std::num::NonZeroU64;
 use std::task::Waker;
 
 use crate::base::wakers::Wakers;
 
-/// Names one waiter of a source, never given out again.
-pub(super) type Key = u64;
+/// Names one waiter of a source, never given out again. Never 0, so that each future holds a word for it and not two.
+pub(super) type Key = NonZeroU64;
 
 /// The waiters of one direction.
 #[derive(Debug, Default)]
@@ -100,6 +101,10 @@ mod tests {
         }
     }
 
+    fn key(name: usize) -> Key {
+        Key::new(name as u64).expect("tests count from 1")
+    }
+
     fn bell(name: usize, order: &Arc<AtomicUsize>) -> Waker {
         futures_task::waker(Arc::new(Bell { name, order: order.clone() }))
     }
@@ -109,14 +114,14 @@ mod tests {
         let order = Arc::new(AtomicUsize::new(0));
         let mut waiters = Waiters::default();
         for name in 1..=6 {
-            assert!(waiters.put(name as Key, bell(name, &order)).is_none());
+            assert!(waiters.put(key(name), bell(name, &order)).is_none());
         }
-        assert!(waiters.remove(1).is_some());
-        assert!(waiters.remove(4).is_some());
-        assert!(waiters.remove(4).is_none());
+        assert!(waiters.remove(key(1)).is_some());
+        assert!(waiters.remove(key(4)).is_some());
+        assert!(waiters.remove(key(4)).is_none());
         // A replaced waker keeps its place in the line.
-        assert!(waiters.put(2, bell(9, &order)).is_some());
-        assert!(waiters.get(2).expect("2 still waits").will_wake(waiters.get(2).expect("2 still waits")));
+        assert!(waiters.put(key(2), bell(9, &order)).is_some());
+        assert!(waiters.get(key(2)).expect("2 still waits").will_wake(waiters.get(key(2)).expect("2 still waits")));
         assert_eq!(waiters.len(), 4);
         let mut woken = Wakers::new();
         waiters.take_all(&mut woken);
