@@ -90,18 +90,30 @@ fn start(prepared: Option<Socket>, address: SocketAddr) -> io::Result<TcpStream>
         Some(socket) => socket,
         None => sys::tcp_socket(&address)?,
     };
-    let outcome = socket.connect(&address.into());
+    let is_complete = begin(&socket, address)?;
     let interest = sys::stream_interest();
-    match outcome {
-        Ok(()) => Ok(TcpStream::of(Sock::new(socket.into(), interest))),
-        Err(error) if is_under_way(&error) => Ok(TcpStream::of(Sock::connecting(socket.into(), interest))),
-        Err(error) => Err(error),
-    }
+    let make = if is_complete { Sock::new } else { Sock::connecting };
+    Ok(TcpStream::of(make(socket.into(), interest)))
 }
 
-/// A connect that a signal interrupts goes on in the background too, as POSIX has it.
-fn is_under_way(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
+/// Says whether the connection is there already; otherwise it is under way.
+///
+/// A connect that a signal interrupts goes on in the background, as POSIX has it. But one that was interrupted before it
+/// began (a filter of system calls may do that) does not, and of a socket that nothing goes on in no event ever comes: to
+/// take it for one under way was to wait for ever (RCT-12). Asking again tells them apart: the second call begins what the
+/// first one has not, and of what it has, it says how far that is.
+fn begin(socket: &Socket, address: SocketAddr) -> io::Result<bool> {
+    let mut interrupted = false;
+    loop {
+        let Err(error) = socket.connect(&address.into()) else { return Ok(true) };
+        match error.raw_os_error() {
+            Some(libc::EINTR) => interrupted = true,
+            Some(libc::EINPROGRESS) => return Ok(false),
+            Some(libc::EALREADY) if interrupted => return Ok(false),
+            Some(libc::EISCONN) if interrupted => return Ok(true),
+            _ => return Err(error),
+        }
+    }
 }
 
 /// Has the attempt succeeded, failed, or (`WouldBlock`) neither yet?
