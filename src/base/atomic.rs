@@ -6,8 +6,36 @@
 
 #[cfg(not(loom))]
 mod chosen {
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+    /// `parking_lot`'s, with an interface that loom's can have, too.
+    #[derive(Debug)]
+    pub(crate) struct Condvar(parking_lot::Condvar);
+
+    impl Condvar {
+        pub(crate) fn new() -> Self {
+            Self(parking_lot::Condvar::new())
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+
+        /// Sleeps until notified or for that long; true if the time ran out.
+        pub(crate) fn wait_for<'a, T>(
+            &self,
+            mut guard: MutexGuard<'a, T>,
+            timeout: std::time::Duration,
+        ) -> (MutexGuard<'a, T>, bool) {
+            let timed_out = self.0.wait_for(&mut guard, timeout).timed_out();
+            (guard, timed_out)
+        }
+    }
 
     /// `std::cell::UnsafeCell` with loom's interface, so that loom can watch every access.
     #[derive(Debug)]
@@ -61,6 +89,32 @@ mod chosen {
     pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     #[cfg(test)]
     pub(crate) use loom::thread as model_thread;
+
+    /// loom's; it knows no time, so nobody's time runs out in a model.
+    #[derive(Debug)]
+    pub(crate) struct Condvar(loom::sync::Condvar);
+
+    impl Condvar {
+        pub(crate) fn new() -> Self {
+            Self(loom::sync::Condvar::new())
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+
+        pub(crate) fn wait_for<'a, T>(
+            &self,
+            guard: MutexGuard<'a, T>,
+            _: std::time::Duration,
+        ) -> (MutexGuard<'a, T>, bool) {
+            (self.0.wait(guard).expect("as in `Mutex::lock`"), false)
+        }
+    }
 
     /// loom's mutex behind `parking_lot`'s interface: no poisoning, `try_lock` gives an `Option`.
     #[derive(Debug)]

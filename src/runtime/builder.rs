@@ -3,6 +3,7 @@
 use super::handle::{Handle, Runtime};
 use crate::base::sys;
 use crate::driver::{Clock, Driver};
+use crate::sched::blocking::Limits;
 use crate::sched::report::UnhandledPanic;
 use crate::sched::shared::{Config, Flavour, Shared};
 use crate::sched::worker;
@@ -33,6 +34,9 @@ pub struct Builder {
     workers: Option<usize>,
     thread_name: String,
     thread_stack_size: Option<usize>,
+    on_thread_start: Arc<dyn Fn() + Send + Sync>,
+    on_thread_stop: Arc<dyn Fn() + Send + Sync>,
+    limits: Limits,
     shutdown_timeout: Duration,
     on_unhandled_panic: Arc<dyn Fn(&UnhandledPanic<'_>) + Send + Sync>,
     seed: u64,
@@ -45,6 +49,9 @@ impl Builder {
             workers: if flavour == Flavour::MultiThread { None } else { Some(1) },
             thread_name: "mainspring-worker".to_owned(),
             thread_stack_size: None,
+            on_thread_start: Arc::new(|| ()),
+            on_thread_stop: Arc::new(|| ()),
+            limits: Limits { threads_max: 512, queue_max: 65_536, keep_alive: Duration::from_secs(10) },
             shutdown_timeout: Duration::from_secs(10),
             on_unhandled_panic: Arc::new(|panic| eprintln!("mainspring: {panic}")),
             seed,
@@ -112,6 +119,57 @@ impl Builder {
         self
     }
 
+    /// Called on each thread of the runtime's own, workers and the pool's, before it does anything else. A panic in it is
+    /// swallowed.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+    /// let started = Arc::new(AtomicUsize::new(0));
+    /// let count = started.clone();
+    /// let runtime = mainspring::runtime::Builder::new_current_thread()
+    ///     .on_thread_start(move || drop(count.fetch_add(1, Ordering::Relaxed)))
+    ///     .build()?;
+    /// runtime.block_on(runtime.handle().spawn_blocking(|| ())).unwrap();
+    /// assert_eq!(started.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_thread_start = Arc::new(hook);
+        self
+    }
+
+    /// As [`on_thread_start`](Self::on_thread_start), at the end of each thread.
+    #[must_use]
+    pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_thread_stop = Arc::new(hook);
+        self
+    }
+
+    /// How many threads blocking jobs may have, beside the workers; 512 without this call. A job that waits for another
+    /// holds its thread meanwhile, so a limit below the depth of such nesting is a deadlock.
+    #[must_use]
+    pub fn max_blocking_threads(mut self, threads: usize) -> Self {
+        self.limits.threads_max = threads;
+        self
+    }
+
+    /// How many blocking jobs may wait before [`try_spawn_blocking`](crate::task::try_spawn_blocking) refuses more; 65,536
+    /// without this call. `spawn_blocking` refuses none: like a task, each is held by whoever spawned it.
+    #[must_use]
+    pub fn max_blocking_queue(mut self, jobs: usize) -> Self {
+        self.limits.queue_max = jobs;
+        self
+    }
+
+    /// How long a thread of the pool waits for the next job before it ends; 10 seconds without this call.
+    #[must_use]
+    pub fn thread_keep_alive(mut self, time: Duration) -> Self {
+        self.limits.keep_alive = time;
+        self
+    }
+
     /// How long dropping the runtime waits for a task that does not return; 10 seconds without this call. What is stuck
     /// then is named on stderr.
     #[must_use]
@@ -161,6 +219,9 @@ impl Builder {
             is_crowded: workers > sys::parallelism(),
             thread_name: self.thread_name,
             thread_stack_size: self.thread_stack_size,
+            on_thread_start: self.on_thread_start,
+            on_thread_stop: self.on_thread_stop,
+            limits: self.limits,
             on_unhandled_panic: self.on_unhandled_panic,
             seed: self.seed,
         };
@@ -194,6 +255,9 @@ impl Builder {
         if self.thread_name.contains('\0') {
             return refuse("`thread_name` must not contain a NUL byte".to_owned());
         }
+        if self.limits.threads_max == 0 {
+            return refuse("`max_blocking_threads` must be at least 1, or no blocking job would ever run".to_owned());
+        }
         match self.thread_stack_size {
             Some(bytes) if bytes < STACK_MIN => {
                 refuse(format!("`thread_stack_size` must be at least {STACK_MIN} bytes, not {bytes}"))
@@ -211,7 +275,7 @@ fn start_thread(shared: &Arc<Shared>, index: usize) -> io::Result<()> {
     let name = format!("{}-{index}", shared.config.thread_name);
     let (stack, shared) = (shared.config.thread_stack_size, shared.clone());
     // The thread is not joined: shutdown waits for its core, with a deadline, and a stuck thread must not hold it up.
-    sys::spawn_thread(name, stack, move || worker::run_thread(&shared)).map(drop)
+    sys::spawn_thread(name, stack, move || shared.as_thread(|| worker::run_thread(&shared))).map(drop)
 }
 
 impl fmt::Debug for Builder {

@@ -3,6 +3,7 @@
 
 use crate::base::context::Held;
 use crate::driver::{DRIVER, Driver};
+use crate::sched::blocking::may_block;
 use crate::sched::core::Core;
 use crate::sched::idle::GUARD_NAP;
 use crate::sched::lend::Line;
@@ -37,7 +38,7 @@ pub(super) fn run<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
 #[track_caller]
 fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'static Location<'static>) -> F::Output {
     assert!(
-        CURRENT.as_ptr().is_null() && LOCAL.as_ptr().is_null(),
+        CURRENT.with(may_block) && LOCAL.as_ptr().is_null(),
         "`block_on` inside a task or another `block_on` would block the worker that must run what it waits for: use \
          `.await`, or call it from a thread of your own"
     );

@@ -161,7 +161,7 @@ impl Drop for Runtime {
         }
         if shutdown::is_inside(&self.handle.shared) {
             // The thread drains its core when it is back in its loop.
-            self.handle.shared.stop();
+            shutdown::stop(&self.handle.shared);
             return;
         }
         let report = shutdown::shut_down(&self.handle.shared, self.shutdown_timeout);

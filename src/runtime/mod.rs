@@ -8,6 +8,7 @@
 //!
 //! Nothing is decided here; this ring gives names to what `sched` does.
 
+mod blocking;
 mod builder;
 mod enter;
 mod handle;
@@ -19,4 +20,6 @@ pub use builder::Builder;
 pub use enter::EnterGuard;
 pub use handle::{Handle, Runtime, TryCurrentError};
 #[doc(hidden)] // FACE: shown in `task`, beside the handles they return.
+pub use blocking::{QueueFull, spawn_blocking, try_spawn_blocking};
+#[doc(hidden)] // FACE: as above.
 pub use spawn::{Builder as TaskBuilder, SpawnLocalError, spawn, spawn_local};

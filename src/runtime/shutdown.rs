@@ -1,9 +1,10 @@
 //! The end, in phases: stop, cancel, wait with a deadline, report.
 //!
-//! 1. *Stop.* From now on whatever is spawned is cancelled at once. Every worker is notified.
+//! 1. *Stop.* From now on whatever is spawned is cancelled at once, and so is every blocking job that has not begun. Every
+//!    worker is notified.
 //! 2. *Cancel.* Each worker, when the poll it is in returns, notes who is alive, asks every task of its registry to go, and
 //!    runs them (which drops them) until the registry is empty and its inbox closed (S3). Cores that rest are drained here.
-//! 3. *Wait.* Until all cores are gone or the time is up. A thread that is stuck in a task keeps its core and goes through
+//! 3. *Wait.* Until all cores and the pool's threads are gone, or the time is up. A thread that is stuck in a task keeps its core and goes through
 //!    phase 2 by itself when the task returns.
 //! 4. *Report.* Who was cancelled, and what is stuck in which task.
 
@@ -11,6 +12,7 @@ use crate::driver::clock::real_now;
 use crate::sched::local::{LOCAL, Local};
 use crate::sched::report::ShutdownReport;
 use crate::sched::shared::Shared;
+use crate::task::CURRENT;
 use crate::sched::{core::CORE, worker};
 use std::sync::Arc;
 use std::thread;
@@ -19,20 +21,31 @@ use std::time::Duration;
 /// Is this thread one of the runtime's own right now, so that waiting for the runtime would be waiting for itself?
 pub(super) fn is_inside(shared: &Arc<Shared>) -> bool {
     let holds_core = CORE.with(|core| core.is_some_and(|core| Arc::ptr_eq(&core.shared, shared)));
-    holds_core || LOCAL.with(|local| local.is_some_and(|local| Arc::ptr_eq(local.shared(), shared)))
+    // A blocking job of the runtime is waited for, too.
+    let is_job = CURRENT.with(|task| task.is_some_and(|task| shared.is_home_of(task)));
+    holds_core || is_job || LOCAL.with(|local| local.is_some_and(|local| Arc::ptr_eq(local.shared(), shared)))
 }
 
 /// All four phases.
 pub(super) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> ShutdownReport {
     begin(shared);
-    let complete = wait_for_the_end(shared, timeout);
+    let started = real_now();
+    let cores_gone = wait_for_the_end(shared, timeout);
+    let jobs_gone = shared.blocking.wait_until_left(timeout.saturating_sub(started.elapsed()));
+    let complete = cores_gone && jobs_gone;
     shared.report.finish(shared, complete)
 }
 
 /// Phases 1 and 2, without waiting for threads that hold a core: they go through phase 2 by themselves.
 pub(super) fn begin(shared: &Arc<Shared>) {
-    shared.stop();
+    stop(shared);
     drain_resting(shared);
+}
+
+/// Phase 1.
+pub(super) fn stop(shared: &Arc<Shared>) {
+    shared.stop();
+    shared.blocking.close(shared);
 }
 
 /// Cores that no thread holds are drained on this one.

@@ -3,7 +3,7 @@
 use super::handle::Handle;
 use crate::sched::core::CORE;
 use crate::sched::local::LOCAL;
-use crate::sched::shared::{RUNTIME, Shared};
+use crate::sched::shared::RUNTIME;
 use crate::task::{Birth, JoinHandle, current_id};
 use std::panic::Location;
 use std::sync::Arc;
@@ -155,7 +155,7 @@ impl Builder {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let birth = self.birth(Location::caller());
-        spawn_on(handle.shared(), future, birth)
+        handle.shared().spawn(future, birth)
     }
 
     /// Spawns a task that stays on this thread.
@@ -172,20 +172,8 @@ impl Builder {
     }
 
     #[inline]
-    fn birth(self, spawned_at: &'static Location<'static>) -> Birth {
+    pub(super) fn birth(self, spawned_at: &'static Location<'static>) -> Birth {
         let name = self.name.map(|name| Box::new(name.into_boxed_str()));
-        Birth { id: 0, parent: current_id(), spawned_at, name, born_ms: 0, daemon: self.daemon }
+        Birth { id: 0, parent: current_id(), spawned_at, name, born_ms: 0, daemon: self.daemon, is_job: false }
     }
-}
-
-/// On this thread's core if it is one of that runtime, else through an inbox.
-#[inline]
-fn spawn_on<F>(shared: &Arc<Shared>, future: F, birth: Birth) -> JoinHandle<F::Output>
-where
-    F: Future<Output: Send + 'static> + Send + 'static,
-{
-    CORE.with(|core| match core.filter(|core| Arc::ptr_eq(&core.shared, shared)) {
-        Some(core) => core.spawn(future, birth),
-        None => shared.spawn_outside(future, birth),
-    })
 }

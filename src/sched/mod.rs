@@ -34,6 +34,7 @@ mod outside;
 pub(crate) mod owned;
 pub(crate) mod queue;
 
+pub(crate) mod blocking;
 pub(crate) mod lend;
 pub(crate) mod local;
 pub(crate) mod shared;

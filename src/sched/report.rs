@@ -1,5 +1,6 @@
 //! What the end of a runtime, a panic nobody joins, and a stalled simulation have to say.
 
+use super::blocking::Running;
 use super::core::Core;
 use super::shared::{Shared, coarse_ms};
 use crate::base::atomic::{Mutex, Ordering};
@@ -82,15 +83,24 @@ pub struct TaskInfo {
 
 impl TaskInfo {
     fn of(header: &Header, now_ms: u32) -> Self {
-        // The header's clock counts units of 2^20 ns.
-        let age = Duration::from_nanos(u64::from(now_ms.wrapping_sub(header.born_ms)) << 20);
         let waiting_for = if header.has_started() { wait::of(header).to_string() } else { "its first poll".to_owned() };
         Self {
             id: header.public_id(),
             name: header.name.as_ref().map(|name| name.to_string()),
             spawned_at: Some(header.spawned_at),
             waiting_for,
-            age: Some(age),
+            age: Some(age(header.born_ms, now_ms)),
+        }
+    }
+
+    /// A blocking job under way.
+    pub(super) fn of_job(job: &Running, now_ms: u32) -> Self {
+        Self {
+            id: Id::from_u64(job.id).expect("ids start at 1"),
+            name: job.name.clone(),
+            spawned_at: Some(job.spawned_at),
+            waiting_for: "nothing: it is a blocking job that has not returned, and cannot be stopped".to_owned(),
+            age: Some(age(job.born_ms, now_ms)),
         }
     }
 
@@ -124,6 +134,11 @@ impl TaskInfo {
     pub fn age(&self) -> Option<Duration> {
         self.age
     }
+}
+
+/// The header's clock counts units of 2^20 ns.
+fn age(born_ms: u32, now_ms: u32) -> Duration {
+    Duration::from_nanos(u64::from(now_ms.wrapping_sub(born_ms)) << 20)
 }
 
 impl fmt::Display for TaskInfo {
@@ -228,6 +243,7 @@ impl Report {
         report.complete = complete;
         if !complete {
             report.stuck = shared.workers.iter().filter_map(|worker| stuck_in(worker)).collect();
+            report.stuck.extend(shared.blocking.running(coarse_ms(&shared.workers[0].driver)));
         }
         report
     }

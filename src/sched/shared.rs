@@ -1,6 +1,7 @@
 #![allow(unsafe_code, reason = "finds the runtime from one of its workers, and keeps it alive for its cells")]
 //! What all threads see of a runtime: its workers' public halves, and where cores rest.
 
+use super::blocking::{Blocking, Limits};
 use super::core::{CORE, Core};
 use super::idle::Idle;
 use super::lend::Resting;
@@ -44,6 +45,11 @@ pub(crate) struct Config {
     pub(crate) is_crowded: bool,
     pub(crate) thread_name: String,
     pub(crate) thread_stack_size: Option<usize>,
+    /// Called by each thread of the runtime's own when it begins and when it ends.
+    pub(crate) on_thread_start: Arc<dyn Fn() + Send + Sync>,
+    pub(crate) on_thread_stop: Arc<dyn Fn() + Send + Sync>,
+    /// Of the pool for blocking jobs.
+    pub(crate) limits: Limits,
     pub(crate) on_unhandled_panic: Arc<dyn Fn(&UnhandledPanic<'_>) + Send + Sync>,
     pub(crate) seed: u64,
 }
@@ -57,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) injector: Inject<Queued>,
     pub(crate) idle: Idle,
     pub(crate) resting: Resting,
+    /// The threads for what blocks.
+    pub(crate) blocking: Blocking,
     /// What the end of the runtime has found out so far.
     pub(crate) report: Report,
     /// RUNNING, then STOPPING for good.
@@ -104,6 +112,7 @@ impl Shared {
             drivers.into_iter().map(|driver| Worker::new(&config, driver)).unzip();
         let count = workers.len();
         let shared = Arc::new(Self {
+            blocking: Blocking::new(config.limits),
             config,
             workers: workers.into_iter().map(Arc::new).collect(),
             injector: Inject::new(),
@@ -151,10 +160,27 @@ impl Shared {
         self.config.flavour == Flavour::MultiThread
     }
 
+    /// Is this task one of ours (and not a thread's own)?
+    pub(crate) fn is_home_of(&self, task: &Header) -> bool {
+        self.workers.iter().any(|worker| ptr::eq(Arc::as_ptr(worker).cast(), task.home()))
+    }
+
     /// The worker whose address a task's header names.
     pub(crate) fn worker_at(&self, home: *const ()) -> &Worker {
         let named = |worker: &&Arc<Worker>| ptr::eq(Arc::as_ptr(worker).cast(), home);
         self.workers.iter().find(named).expect("a task of this runtime calls one of its workers home")
+    }
+
+    /// On this thread's core if it is one of this runtime, else through an inbox.
+    #[inline]
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, birth: Birth) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        CORE.with(|core| match core.filter(|core| Arc::ptr_eq(&core.shared, self)) {
+            Some(core) => core.spawn(future, birth),
+            None => self.spawn_outside(future, birth),
+        })
     }
 
     /// Spawns from a thread that holds no core of this runtime: into the inbox of a worker, in turn.

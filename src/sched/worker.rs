@@ -37,10 +37,15 @@ pub(crate) enum Leave {
 
 /// Runs `core` on this thread. `done` is asked after every poll of a local task, and whenever nothing is left to run.
 pub(crate) fn work(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) -> Leave {
+    or_abort(|| core.hold(|| run_loop(core, local, staff, done)))
+}
+
+/// Runs code of ours that must not unwind.
+pub(super) fn or_abort<R>(body: impl FnOnce() -> R) -> R {
     let ours = AbortOnPanic;
-    let leave = core.hold(|| run_loop(core, local, staff, done));
+    let result = body();
     mem::forget(ours);
-    leave
+    result
 }
 
 fn run_loop(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) -> Leave {

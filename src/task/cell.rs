@@ -84,6 +84,7 @@ pub(crate) struct Birth {
     pub(crate) name: Option<Box<Box<str>>>,
     pub(crate) born_ms: u32,
     pub(crate) daemon: bool,
+    pub(crate) is_job: bool,
 }
 
 /// The right and the duty to run a task once (T6). Dropping it without running would strand the task, so nobody does.
@@ -192,7 +193,7 @@ fn new_header<F: Future + 'static, S: Schedule>(home: &S, birth: Birth) -> Heade
         polls: AtomicU32::new(0),
         wakes: AtomicU32::new(0),
         born_ms: birth.born_ms,
-        flags: StdCell::new(Flags { daemon: birth.daemon, linked: false }),
+        flags: StdCell::new(Flags { daemon: birth.daemon, linked: false, is_job: birth.is_job, no_thread: false }),
     }
 }
 
@@ -451,7 +452,11 @@ fn poll_future<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) -> Poll<()> 
 fn cancel<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>, shutdown: bool) {
     // ORDER: Relaxed, written before QUEUED was turned on by whoever aborted; `start_poll` has acquired that.
     let by = Id::from_u64(cell.header.woken_by.load(Ordering::Relaxed));
-    let cause = if shutdown { CancelCause::Shutdown } else { CancelCause::Aborted { by } };
+    let cause = match cell.header.flags.get() {
+        Flags { no_thread: true, .. } => CancelCause::NoThread,
+        _ if shutdown => CancelCause::Shutdown,
+        _ => CancelCause::Aborted { by },
+    };
     let error = CURRENT.scope(&cell.header, || match drop_future(cell) {
         Ok(()) => JoinError::cancelled(cell.header.public_id(), cause, cell.header.has_started()),
         Err(payload) => JoinError::panicked(cell.header.public_id(), payload),

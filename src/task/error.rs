@@ -37,6 +37,8 @@ pub enum CancelCause {
     },
     /// The runtime was shut down.
     Shutdown,
+    /// It was a blocking job, the system gave no thread to run it, and there was none before.
+    NoThread,
 }
 
 impl JoinError {
@@ -125,6 +127,12 @@ impl fmt::Display for JoinError {
                 match cause {
                     CancelCause::Aborted { by: Some(by) } => write!(f, "task {id} was aborted by task {by}{when}"),
                     CancelCause::Aborted { by: None } => write!(f, "task {id} was aborted{when}"),
+                    CancelCause::NoThread => {
+                        write!(
+                            f,
+                            "task {id} was cancelled, since the system gives no thread to run it: raise its limit"
+                        )
+                    }
                     CancelCause::Shutdown => write!(f, "task {id} was cancelled by the runtime's shutdown{when}"),
                 }
             }

@@ -61,13 +61,17 @@ pub(crate) struct Header {
     pub(crate) woken_by: AtomicU64,
 }
 
-/// Two facts in one byte. Plain memory: written by the holder of QUEUED or RUNNING alone.
+/// Facts of a byte each. Plain memory: written by the holder of QUEUED or RUNNING alone.
 #[derive(Clone, Copy)]
 pub(crate) struct Flags {
     /// `run` does not wait for it.
     pub(crate) daemon: bool,
     /// It stands in its home's registry.
     pub(crate) linked: bool,
+    /// It is a blocking job: it has a thread to itself.
+    pub(crate) is_job: bool,
+    /// It is a job for which no thread could be made.
+    pub(crate) no_thread: bool,
 }
 
 /// The registry's links, and nobody else's business.

@@ -39,7 +39,7 @@ mod model;
 
 pub(crate) use cell::{Birth, Dead, Finished, Queued, Ran, Schedule, abort, spawn_cell, spawn_cell_local};
 pub(crate) use error::panic_message;
-pub(crate) use header::{CURRENT, Header, current_id};
+pub(crate) use header::{CURRENT, Flags, Header, current_id};
 pub(crate) use pool::{CellPool, POOL};
 
 pub use error::{CancelCause, JoinError};
@@ -49,5 +49,7 @@ pub use yield_now::{YieldNow, yield_now};
 
 crate::base::atomic::above_sched! {
     // FACE: users look for these beside the handles they return; the code stands above, where the scheduler is known.
-    pub use crate::runtime::{TaskBuilder as Builder, SpawnLocalError, spawn, spawn_local};
+    pub use crate::runtime::{
+        QueueFull, SpawnLocalError, TaskBuilder as Builder, spawn, spawn_blocking, spawn_local, try_spawn_blocking,
+    };
 }

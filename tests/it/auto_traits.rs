@@ -9,7 +9,9 @@ use mainspring::net::{TcpListener, TcpSocket, TcpStream};
 use mainspring::runtime::{
     self, EnterGuard, Handle, Runtime, ShutdownReport, TaskInfo, TryCurrentError, UnhandledPanic,
 };
-use mainspring::task::{self, AbortHandle, CancelCause, Id, JoinError, JoinHandle, SpawnLocalError, YieldNow};
+use mainspring::task::{
+    self, AbortHandle, CancelCause, Id, JoinError, JoinHandle, QueueFull, SpawnLocalError, YieldNow,
+};
 use mainspring::time::{Elapsed, Instant, Interval, MissedTickBehavior, Sleep, Tick, Timeout};
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -72,6 +74,9 @@ fn rows() -> Vec<Row> {
         CancelCause: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         Id: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         YieldNow: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        QueueFull<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        QueueFull<SendOnly>: "Send Unpin UnwindSafe";
+        QueueFull<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         SpawnLocalError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         task::Builder: "Send Sync Unpin UnwindSafe RefUnwindSafe";
 

@@ -8,6 +8,7 @@
 #![allow(clippy::async_yields_async, reason = "handles are carried out of `block_on` to be used outside")]
 
 mod auto_traits;
+mod blocking;
 mod misuse;
 mod net;
 mod sched;

@@ -1,0 +1,522 @@
+//! Blocking jobs: threads for what would hold up a worker.
+//!
+//! A job is a task whose one poll is the whole work. It has the same cell, state machine and handle as any other, stands
+//! in this pool's queue instead of a worker's, and is never woken: it runs once.
+//!
+//! ```text
+//!                        ┌──────────── Book, under one lock ───────────┐
+//!   spawn_blocking ─────>│ queue    running (for the shutdown's report)│
+//!                        │ threads = idle + called + hiring + busy     │
+//!                        └─────────────────────────────────────────────┘
+//!      called: notified, hiring: just being made; either looks at the queue when it comes, and there is one at a time
+//! ```
+//!
+//! 1. *Call.* Who pushes calls a thread, unless one is called already: an idle one, or else a new one, up to the limit.
+//! 2. *Chain.* A thread that takes a job and leaves others behind makes the next call. So a burst of short jobs is done by a
+//!    few threads with a few system calls, and a burst of long ones has a thread each after some 30 us a thread.
+//! 3. *Look again.* A busy thread looks at the queue when its job is done, before it is idle.
+//! 4. *Retire.* A thread that was idle for [`Limits::keep_alive`] leaves, under the lock, if nobody has called it.
+//!
+//! - **B1** While a job waits, a thread is called or busy. By 1 at the push; by 2 and 3 later; by 4 nobody leaves then.
+//! - **B2** A thread that cannot be made never strands a job: if any thread is alive it will look (3), or is called instead;
+//!   if none is, every waiting job is cancelled, and its handle says so.
+//! - **B3** After `close` nothing is queued, and nothing can be.
+//!
+//! Cases of the catalogue: BLK-01 to BLK-04, BLK-07 to BLK-09.
+
+use super::report::TaskInfo;
+use super::shared::{Flavour, RUNTIME, Shared, coarse_ms, reject};
+use super::worker::or_abort;
+use crate::base::atomic::{Condvar, Mutex};
+use crate::base::quiet::quietly;
+use crate::base::sys;
+use crate::driver::DRIVER;
+use crate::driver::clock::real_now;
+use crate::task::{Birth, Flags, Header, JoinHandle, Queued, Ran, spawn_cell};
+use slab::Slab;
+use std::collections::VecDeque;
+use std::mem;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How far the pool may go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// So many threads at most.
+    pub(crate) threads_max: usize,
+    /// So many jobs may wait; `try_spawn_blocking` says that it is full beyond that.
+    pub(crate) queue_max: usize,
+    /// How long a thread waits for a job before it leaves.
+    pub(crate) keep_alive: Duration,
+}
+
+/// The pool of one runtime. It has no thread until the first job.
+pub(crate) struct Blocking {
+    locked: Mutex<Book<Queued>>,
+    /// Idle threads sleep here.
+    work: Condvar,
+    /// Whoever shuts down waits here for the threads to leave.
+    left: Condvar,
+    limits: Limits,
+}
+
+/// Who is there and what waits. It knows neither threads nor tasks, so that a model can have it alone.
+struct Book<T> {
+    queue: VecDeque<T>,
+    /// Alive: idle, called, being made, or busy.
+    threads: usize,
+    /// Asleep, and not called.
+    idle: usize,
+    /// An idle one was notified and has not looked up yet; whoever of the idle comes first answers.
+    called: bool,
+    /// One is being made. Only that one answers: it was never idle.
+    hiring: bool,
+    /// How many were ever hired, for their names.
+    hired: usize,
+    threads_max: usize,
+    /// B3.
+    closed: bool,
+    /// What each busy thread runs, for the report.
+    running: Slab<Running>,
+}
+
+/// A job under way, as a report needs it.
+pub(super) struct Running {
+    pub(super) id: u64,
+    pub(super) name: Option<String>,
+    pub(super) spawned_at: &'static Location<'static>,
+    pub(super) born_ms: u32,
+}
+
+/// What whoever called owes, once the lock is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a thread that is called must hear of it"]
+enum Call {
+    Nobody,
+    /// Notify an idle thread.
+    Wake,
+    /// Make a thread, the so manieth.
+    Hire(usize),
+}
+
+/// The closure, dressed as a future that is ready at its first poll.
+struct Job<F>(Option<F>);
+
+impl<F> Unpin for Job<F> {}
+
+impl<F: FnOnce() -> R, R> Future for Job<F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
+        let job = self.0.take().expect("a job is polled once: its one poll is never pending");
+        Poll::Ready(job())
+    }
+}
+
+impl Shared {
+    /// Runs a closure on a thread of the pool; in a simulation as a task among the others, since there a second thread would
+    /// be one that the seed knows nothing of.
+    pub(crate) fn spawn_blocking<F, R>(self: &Arc<Self>, job: F, mut birth: Birth) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        birth.is_job = true;
+        if self.config.flavour == Flavour::Simulated {
+            return self.spawn(Job(Some(job)), birth);
+        }
+        birth.id = self.outside.take_ids(1);
+        birth.born_ms = coarse_ms(&self.workers[0].driver);
+        if !birth.daemon {
+            self.count_spawned_outside();
+        }
+        // Its home is a worker only for the cell's count and the panic hook: a job is never woken.
+        let (task, handle) = spawn_cell(Job(Some(job)), &*self.workers[0], birth);
+        self.blocking.push(self, task);
+        handle
+    }
+
+    /// Is there room in the queue of jobs?
+    pub(crate) fn has_room_for_job(&self) -> bool {
+        self.blocking.locked.lock().queue.len() < self.config.limits.queue_max
+    }
+}
+
+impl Blocking {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let book = Mutex::new(Book::new(limits.threads_max));
+        Self { locked: book, work: Condvar::new(), left: Condvar::new(), limits }
+    }
+
+    fn push(&self, shared: &Arc<Shared>, task: Queued) {
+        let pushed = self.locked.lock().push(task);
+        match pushed {
+            Ok(call) => self.make(shared, call),
+            Err(task) => refuse(shared, task),
+        }
+    }
+
+    /// Does what a call owes.
+    fn make(&self, shared: &Arc<Shared>, call: Call) {
+        match call {
+            Call::Nobody => {}
+            Call::Wake => self.work.notify_one(),
+            Call::Hire(number) => self.hire(shared, number),
+        }
+    }
+
+    fn hire(&self, shared: &Arc<Shared>, number: usize) {
+        let name = format!("{}-blocking-{number}", shared.config.thread_name);
+        let (stack, owned) = (shared.config.thread_stack_size, shared.clone());
+        let live = move || owned.as_thread(|| or_abort(|| owned.blocking.run_thread(&owned)));
+        let made = sys::spawn_thread(name, stack, live);
+        if made.is_ok() {
+            return;
+        }
+        let (stranded, call) = self.locked.lock().hire_failed();
+        self.left.notify_all();
+        self.make(shared, call);
+        for task in stranded {
+            let header = task.header();
+            header.flags.set(Flags { no_thread: true, ..header.flags.get() });
+            refuse(shared, task);
+        }
+    }
+
+    /// The life of a thread of the pool.
+    fn run_thread(&self, shared: &Arc<Shared>) {
+        let mut book = self.locked.lock();
+        book.come();
+        loop {
+            while let Some((task, call)) = book.take() {
+                let place = book.running.insert(Running::of(task.header()));
+                drop(book);
+                self.make(shared, call);
+                run(shared, task);
+                book = self.locked.lock();
+                book.running.remove(place);
+            }
+            book.fall_idle();
+            let mut next = book.wake_up(false);
+            while next == Next::Sleep {
+                let (again, timed_out) = self.work.wait_for(book, self.limits.keep_alive);
+                book = again;
+                next = book.wake_up(timed_out);
+            }
+            if next == Next::Leave {
+                break;
+            }
+        }
+        self.left.notify_all();
+    }
+
+    /// B3: waiting jobs are cancelled, idle threads leave. Busy ones leave when their job is done.
+    pub(crate) fn close(&self, shared: &Arc<Shared>) {
+        let waiting = self.locked.lock().close();
+        self.work.notify_all();
+        waiting.into_iter().for_each(|task| refuse(shared, task));
+    }
+
+    /// After `close`: waits for the threads to leave; true if they do in time.
+    pub(crate) fn wait_until_left(&self, timeout: Duration) -> bool {
+        let started = real_now();
+        let mut book = self.locked.lock();
+        while book.threads > 0 {
+            let left = timeout.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            (book, _) = self.left.wait_for(book, left);
+        }
+        true
+    }
+
+    /// The jobs that have started and not ended.
+    pub(super) fn running(&self, now_ms: u32) -> Vec<TaskInfo> {
+        self.locked.lock().running.iter().map(|(_, job)| TaskInfo::of_job(job, now_ms)).collect()
+    }
+}
+
+/// What an idle thread does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+enum Next {
+    /// At the queue: somebody called.
+    Look,
+    Sleep,
+    Leave,
+}
+
+impl<T> Book<T> {
+    fn new(threads_max: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            threads: 0,
+            idle: 0,
+            called: false,
+            hiring: false,
+            hired: 0,
+            threads_max,
+            closed: false,
+            running: Slab::new(),
+        }
+    }
+
+    /// Rule 1. Gives the job back after `close`.
+    fn push(&mut self, job: T) -> Result<Call, T> {
+        if self.closed {
+            return Err(job);
+        }
+        self.queue.push_back(job);
+        Ok(self.call(self.threads_max))
+    }
+
+    /// Calls a thread if one is wanted and none is called.
+    fn call(&mut self, threads_max: usize) -> Call {
+        if self.queue.is_empty() || self.called || self.hiring {
+            return Call::Nobody;
+        }
+        if self.idle > 0 {
+            self.idle -= 1;
+            self.called = true;
+            return Call::Wake;
+        }
+        if self.threads >= threads_max {
+            return Call::Nobody;
+        }
+        self.threads += 1;
+        self.hiring = true;
+        self.hired += 1;
+        Call::Hire(self.hired)
+    }
+
+    /// B2: there is no thread for the call after all. Who is idle is called instead; if nobody is there at all, the jobs are
+    /// given up. Nobody else is hired now: whoever is busy does that when it looks (3).
+    fn hire_failed(&mut self) -> (VecDeque<T>, Call) {
+        self.hiring = false;
+        self.threads -= 1;
+        let stranded = if self.threads == 0 { mem::take(&mut self.queue) } else { VecDeque::new() };
+        (stranded, self.call(0))
+    }
+
+    /// A new thread is there.
+    fn come(&mut self) {
+        self.hiring = false;
+    }
+
+    /// Rules 2 and 3: the next job, and the call that goes with leaving others behind.
+    fn take(&mut self) -> Option<(T, Call)> {
+        let job = self.queue.pop_front()?;
+        Some((job, self.call(self.threads_max)))
+    }
+
+    /// The queue was empty.
+    fn fall_idle(&mut self) {
+        self.idle += 1;
+    }
+
+    /// An idle thread looks up. Whoever comes first answers a call, be it the one that was notified or not: the caller has
+    /// taken one off `idle`, and all who are idle are alike. (A hire is no such call: answered by an idle thread it was
+    /// counted twice, and the new one found the count at odds.)
+    fn wake_up(&mut self, timed_out: bool) -> Next {
+        if self.called {
+            self.called = false;
+            return Next::Look;
+        }
+        if !timed_out && !self.closed {
+            return Next::Sleep;
+        }
+        self.idle -= 1;
+        self.threads -= 1;
+        Next::Leave
+    }
+
+    fn close(&mut self) -> VecDeque<T> {
+        self.closed = true;
+        mem::take(&mut self.queue)
+    }
+}
+
+impl Running {
+    fn of(task: &Header) -> Self {
+        let name = task.name.as_ref().map(|name| name.to_string());
+        Self { id: task.id, name, spawned_at: task.spawned_at, born_ms: task.born_ms }
+    }
+}
+
+/// Runs one job. User code runs here.
+fn run(shared: &Arc<Shared>, task: Queued) {
+    match task.run() {
+        Ran::Finished(finished) => {
+            let counted = !finished.header().flags.get().daemon;
+            finished.complete();
+            if counted {
+                finish(shared);
+            }
+        }
+        Ran::Idle(_) | Ran::Again(_) => unreachable!("a job's one poll is never pending"),
+    }
+}
+
+/// Cancels a job that will not run.
+fn refuse(shared: &Arc<Shared>, task: Queued) {
+    let counted = !task.header().flags.get().daemon;
+    // What it drops may look for its runtime.
+    RUNTIME.scope(shared, || DRIVER.scope(&shared.workers[0].driver, || reject(task)));
+    if counted {
+        finish(shared);
+    }
+}
+
+fn finish(shared: &Arc<Shared>) {
+    shared.count_finished_outside();
+    if shared.is_waited_for() {
+        shared.tell_quiet();
+    }
+}
+
+impl Shared {
+    /// What every thread of the runtime's own does around its work: it is inside the runtime, and the user's hooks see it
+    /// come and go.
+    pub(crate) fn as_thread(self: &Arc<Self>, body: impl FnOnce()) {
+        RUNTIME.scope(self, || {
+            DRIVER.scope(&self.workers[0].driver, || {
+                quietly(|| (self.config.on_thread_start)());
+                body();
+                quietly(|| (self.config.on_thread_stop)());
+            });
+        });
+    }
+}
+
+/// May this task call `block_on`? A job has a thread to itself; so has whoever is no task at all.
+pub(crate) fn may_block(current: Option<&Header>) -> bool {
+    current.is_none_or(|task| task.flags.get().is_job)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::atomic::{AtomicU32, Ordering, model, model_thread};
+
+    /// The pool's protocol without the pool: jobs are numbers, and running one adds it up.
+    struct Pool {
+        book: Mutex<Book<u32>>,
+        work: Condvar,
+        left: Condvar,
+        sum: AtomicU32,
+        /// Threads leave as soon as they are idle: every keep-alive runs out at once.
+        hasty: bool,
+    }
+
+    impl Pool {
+        fn new(threads_max: usize, hasty: bool) -> Arc<Self> {
+            let book = Mutex::new(Book::new(threads_max));
+            Arc::new(Self { book, work: Condvar::new(), left: Condvar::new(), sum: AtomicU32::new(0), hasty })
+        }
+
+        fn push(self: &Arc<Self>, job: u32) {
+            let call = self.book.lock().push(job).expect("open");
+            self.make(call);
+        }
+
+        fn make(self: &Arc<Self>, call: Call) {
+            match call {
+                Call::Nobody => {}
+                Call::Wake => self.work.notify_one(),
+                Call::Hire(_) => {
+                    let pool = self.clone();
+                    drop(model_thread::spawn(move || pool.live()));
+                }
+            }
+        }
+
+        fn live(self: &Arc<Self>) {
+            let mut book = self.book.lock();
+            book.come();
+            loop {
+                while let Some((job, call)) = book.take() {
+                    drop(book);
+                    self.make(call);
+                    self.sum.fetch_add(job, Ordering::AcqRel);
+                    book = self.book.lock();
+                }
+                book.fall_idle();
+                let mut next = book.wake_up(self.hasty);
+                while next == Next::Sleep {
+                    book = self.work.wait_for(book, Duration::from_secs(60)).0;
+                    next = book.wake_up(false);
+                }
+                if next == Next::Leave {
+                    drop(book);
+                    self.left.notify_all();
+                    return;
+                }
+            }
+        }
+
+        fn wait_for_threads(&self) {
+            let mut book = self.book.lock();
+            while book.threads > 0 {
+                book = self.left.wait_for(book, Duration::from_secs(60)).0;
+            }
+            assert_eq!((book.idle, book.called, book.queue.len()), (0, false, 0), "B1: nothing is left behind");
+        }
+    }
+
+    #[test]
+    fn model_blk_02_a_job_pushed_while_the_last_thread_leaves_is_run() {
+        model(|| {
+            let pool = Pool::new(1, true);
+            let other = pool.clone();
+            let pusher = model_thread::spawn(move || other.push(1));
+            pool.push(2);
+            pusher.join().expect("no panic");
+            pool.wait_for_threads();
+            assert_eq!(pool.sum.load(Ordering::Acquire), 3);
+        });
+    }
+
+    #[test]
+    fn model_blk_02_jobs_pushed_to_sleeping_threads_are_run_before_the_pool_closes() {
+        model(|| {
+            let pool = Pool::new(2, false);
+            pool.push(1);
+            pool.push(2);
+            let left = pool.book.lock().close();
+            pool.work.notify_all();
+            pool.wait_for_threads();
+            let left: u32 = left.into_iter().sum();
+            assert_eq!(pool.sum.load(Ordering::Acquire) + left, 3, "each was run or given back");
+        });
+    }
+
+    #[test]
+    fn blk_04_who_is_idle_is_called_when_nobody_can_be_hired_and_nothing_is_stranded() {
+        let mut book = Book::new(8);
+        assert_eq!(book.push('a'), Ok(Call::Hire(1)));
+        let (stranded, call) = book.hire_failed();
+        assert_eq!(
+            (stranded.len(), call, book.threads),
+            (1, Call::Nobody, 0),
+            "nobody is there: given up, and said so"
+        );
+        assert_eq!(book.push('b'), Ok(Call::Hire(2)));
+        book.come();
+        assert_eq!(book.take(), Some(('b', Call::Nobody)));
+        assert_eq!(book.push('c'), Ok(Call::Hire(3)));
+        assert_eq!(book.push('d'), Ok(Call::Nobody), "one is called already");
+        // The busy one is done before the new one is there.
+        assert_eq!(book.take(), Some(('c', Call::Nobody)));
+        assert_eq!(book.take(), Some(('d', Call::Nobody)));
+        book.fall_idle();
+        assert_eq!(book.wake_up(false), Next::Sleep, "a hire is not for those who are idle");
+        assert_eq!(book.push('e'), Ok(Call::Nobody));
+        let (stranded, call) = book.hire_failed();
+        assert_eq!((stranded.len(), call), (0, Call::Wake), "B2: the idle one is called instead");
+        assert_eq!((book.wake_up(false), book.take()), (Next::Look, Some(('e', Call::Nobody))));
+    }
+}
