@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the unit tests and the behaviour tests under AddressSanitizer and LeakSanitizer: no access outside of what is
-# allocated, none after it is freed, nothing left behind at the end. From anywhere:
+# allocated, none after it is freed, nothing left behind at the end (SND-06). From anywhere:
 #
 #     tests/asan.sh [filter]             all of them, or those whose path contains the filter
 #

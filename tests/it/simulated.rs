@@ -1,16 +1,18 @@
 //! SIM: the same seed lives the same life, another seed another one, years are short, and a standstill is named.
 //!
-//! Cases of the catalogue: SIM-01, SIM-02, SIM-04, SIM-06, SIM-07, TIM-11.
+//! Cases of the catalogue: SIM-01, SIM-02, SIM-03, SIM-04, SIM-06, SIM-07, TIM-11.
 
 use crate::{child_of, message_of, words_of};
 use mainspring::runtime::{Builder, Runtime};
 use mainspring::task::{self, JoinHandle, yield_now};
 use mainspring::time::{Duration, Instant, interval, sleep, timeout};
 use std::collections::BTreeSet;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 use std::time::Instant as RealInstant;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -64,31 +66,52 @@ async fn live(name: usize, before: Option<JoinHandle<()>>, steps: Arc<Mutex<Vec<
     steps.lock().unwrap().push((name, 4));
 }
 
+/// So many seeds live in each comparison.
+const SEEDS: u64 = 1_000;
+
 #[test]
-fn sim_01_the_same_seed_lives_the_same_life_200_times_out_of_200() {
-    let different: Vec<_> = (0..200).filter(|&seed| run(seed) != run(seed)).collect();
+fn sim_01_the_same_seed_lives_the_same_life_1_000_times_out_of_1_000() {
+    let different: Vec<_> = (0..SEEDS).filter(|&seed| run(seed) != run(seed)).collect();
     assert!(different.is_empty(), "seeds {different:?} lived two lives; see `run` for the program");
 }
 
+/// Of a debug build and a release build the same is shown by `tests/replay.sh`.
 #[test]
 fn sim_01_the_same_seed_lives_the_same_life_in_another_process() {
-    let lives = || -> Vec<_> { (0..20).map(|seed| format!("life {seed} {:?}", run(seed))).collect() };
+    let lives = || -> Vec<_> { (0..SEEDS).map(|seed| format!("life {seed} {:?}", run(seed))).collect() };
     // In the child other addresses, other threads, another hash of everything that is seeded by the system.
     let output = child_of(|| lives().iter().for_each(|life| println!("{life}")));
     if let Some(output) = output {
         let words = words_of(&output);
         let theirs: Vec<_> = words.lines().filter_map(|line| Some(&line[line.find("life ")?..])).collect();
-        assert_eq!(theirs, lives());
+        let ours = lives();
+        let different = ours.iter().zip(&theirs).find(|(ours, theirs)| ours != theirs);
+        assert_eq!(different, None, "here, and in the other process");
+        assert_eq!(theirs.len(), ours.len());
     }
 }
 
 #[test]
 fn sim_01_threads_elsewhere_change_nothing() {
-    let alone: Vec<_> = (0..20).map(run).collect();
-    let crowd: Vec<_> = (0..8).map(|_| std::thread::spawn(|| (0..20).map(run).collect::<Vec<_>>())).collect();
-    for thread in crowd {
-        assert_eq!(thread.join().unwrap(), alone);
-    }
+    let lives = |seeds| (0..seeds).map(run).collect::<Vec<_>>();
+    let alone = lives(SEEDS);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Four that only take the processors away, and four that live themselves.
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let others: Vec<_> = (0..4).map(|_| scope.spawn(|| lives(100))).collect();
+        let beside = lives(SEEDS);
+        let others: Vec<_> = others.into_iter().map(|other| other.join()).collect();
+        over.store(true, Ordering::Relaxed);
+        assert!(beside == alone, "what happens elsewhere changed a life here");
+        others.into_iter().for_each(|other| assert!(other.unwrap() == alone[..100]));
+    });
 }
 
 #[test]
@@ -130,6 +153,92 @@ fn the_hash_folds_what_happens_and_only_a_simulation_has_one() {
     assert!(before.is_some() && before != after);
     assert_eq!(Builder::new_current_thread().build().unwrap().event_hash(), None);
     assert_eq!(Builder::new_multi_thread().workers(1).build().unwrap().event_hash(), None);
+}
+
+/// What a seed makes of a program with a bug: `Ok` if all went well under it.
+fn verdict<F: Future<Output = ()>>(seed: u64, program: impl Fn() -> F) -> Result<(), String> {
+    let runtime = simulated(seed);
+    catch_unwind(AssertUnwindSafe(|| runtime.block_on(program()))).map_err(message_of)
+}
+
+/// Tries seeds until one finds the bug; what it said is given back, and it says the same each time.
+fn bug_found<F: Future<Output = ()>>(program: impl Fn() -> F) -> String {
+    let mut verdicts = (0..SEEDS).map(|seed| (seed, verdict(seed, &program)));
+    let (seed, found) = verdicts.find(|(_, verdict)| verdict.is_err()).expect("a seed of 1,000 finds it");
+    let mut others = (0..SEEDS).map(|seed| verdict(seed, &program));
+    assert!(others.any(|verdict| verdict.is_ok()), "a program that always fails needs no simulation");
+    assert!((0..10).all(|_| verdict(seed, &program) == found), "seed {seed} replays it");
+    found.unwrap_err()
+}
+
+#[test]
+fn sim_03_an_update_that_is_lost_now_and_then_is_found_and_replayed() {
+    let said = bug_found(|| async {
+        let account = Arc::new(Mutex::new(0));
+        let deposits: Vec<_> = (0..2)
+            .map(|_| {
+                let account = account.clone();
+                task::spawn(async move {
+                    let before = *account.lock().unwrap();
+                    yield_now().await; // the bug: somebody else may come between
+                    *account.lock().unwrap() = before + 1;
+                })
+            })
+            .collect();
+        for deposit in deposits {
+            deposit.await.unwrap();
+        }
+        let sum = *account.lock().unwrap();
+        assert_eq!(sum, 2, "a deposit is lost");
+    });
+    assert!(said.contains("a deposit is lost"), "{said}");
+}
+
+#[test]
+fn sim_03_locks_taken_in_two_orders_are_found_and_the_standstill_is_named() {
+    let said = bug_found(|| async {
+        let locks = [0, 1].map(|_| Arc::new(tokio::sync::Mutex::new(())));
+        let tasks = [[0, 1], [1, 0]].map(|order| {
+            let [first, second] = order.map(|which: usize| locks[which].clone());
+            task::Builder::new().name("a philosopher").spawn(async move {
+                let _first = first.lock().await;
+                yield_now().await;
+                let _second = second.lock().await;
+            })
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    assert!(said.starts_with("deadlock: ") && said.matches("a philosopher").count() == 2, "{said}");
+}
+
+#[test]
+fn sim_03_a_wake_up_that_is_lost_now_and_then_is_found_and_replayed() {
+    let said = bug_found(|| async {
+        let bell = Arc::new(Mutex::new((false, None::<Waker>)));
+        let rung = bell.clone();
+        let listener = task::spawn(async move {
+            let mut looked = rung.lock().unwrap().0;
+            yield_now().await; // the bug: the bell may ring between the look and the wait
+            poll_fn(|cx| {
+                if std::mem::replace(&mut looked, true) {
+                    return Poll::Ready(());
+                }
+                rung.lock().unwrap().1 = Some(cx.waker().clone());
+                Poll::Pending
+            })
+            .await;
+        });
+        let ringer = task::spawn(async move {
+            let mut bell = bell.lock().unwrap();
+            bell.0 = true;
+            bell.1.take().into_iter().for_each(Waker::wake);
+        });
+        ringer.await.unwrap();
+        listener.await.unwrap();
+    });
+    assert!(said.starts_with("deadlock: "), "{said}");
 }
 
 #[test]

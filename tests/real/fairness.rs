@@ -6,7 +6,7 @@ use crate::kit::{Load, current_thread, echo, everywhere, in_block_on, join_all, 
 use mainspring::net::TcpListener;
 use mainspring::runtime::Runtime;
 use mainspring::task::yield_now;
-use mainspring::time::{Instant, sleep, sleep_until};
+use mainspring::time::{Instant, sleep, sleep_until, timeout};
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -21,6 +21,7 @@ cases! { CASES:
         sch_04_a_task_from_outside_is_run_although_every_worker_is_saturated,
         sch_05_a_socket_is_served_although_every_worker_is_saturated,
         sch_05_timers_fire_although_every_worker_is_saturated,
+        sch_05_sleeps_end_in_time_beside_a_task_that_spawns_for_ever,
         sch_06_no_task_falls_behind_among_a_thousand_that_yield,
     ],
 }
@@ -195,6 +196,50 @@ fn sch_05_timers_fire_although_every_worker_is_saturated() {
         }));
         (0..200).for_each(|tick| assert_eq!(seen.recv_timeout(SOON), Ok(tick)));
     });
+}
+
+fn sch_05_sleeps_end_in_time_beside_a_task_that_spawns_for_ever() {
+    const SLEEPS: usize = 200;
+    let nap = Duration::from_millis(5);
+    everywhere(&[1, 2], |runtime| {
+        let (over, spawned) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let spawner = runtime.spawn(spawn_for_ever(over.clone(), spawned.clone()));
+        let sleeper = runtime.spawn(async move {
+            let mut gaps = Vec::with_capacity(SLEEPS);
+            for _ in 0..SLEEPS {
+                let began = Instant::now();
+                sleep(nap).await;
+                gaps.push(began.elapsed());
+            }
+            gaps
+        });
+        // Ten times what is expected.
+        let limit = 10 * nap * u32::try_from(SLEEPS).expect("it is small");
+        let ended = runtime.block_on(async { timeout(limit, sleeper).await });
+        over.store(true, Ordering::Relaxed);
+        let mut gaps = ended.expect("all sleeps end in ten times their time").expect("no panic");
+        runtime.block_on(spawner).expect("no panic");
+        gaps.sort();
+        let percentile_95 = gaps[SLEEPS * 95 / 100];
+        assert!(percentile_95 < Duration::from_millis(100), "{percentile_95:?}, the longest {:?}", gaps[SLEEPS - 1]);
+        assert!(gaps[0] >= nap, "one ended early: {:?}", gaps[0]);
+        let spawned = spawned.load(Ordering::Relaxed);
+        assert!(spawned > 10_000, "the load was none: {spawned} tasks");
+    });
+}
+
+/// Short tasks, as many as there is time for, nobody waits for any of them.
+async fn spawn_for_ever(over: Arc<AtomicBool>, spawned: Arc<AtomicUsize>) {
+    while !over.load(Ordering::Relaxed) {
+        for _ in 0..16 {
+            let spawned = spawned.clone();
+            drop(mainspring::spawn(async move {
+                yield_now().await;
+                spawned.fetch_add(1, Ordering::Relaxed);
+            }));
+        }
+        yield_now().await;
+    }
 }
 
 fn sch_06_no_task_falls_behind_among_a_thousand_that_yield() {

@@ -1,32 +1,36 @@
-//! A kernel that refuses threads, and one that interrupts every second system call.
+//! A system that has no more threads and no more memory to give, and stacks that are small.
 //!
-//! Cases of the catalogue: RCT-12, RCT-13, RES-02.
+//! Threads are made by `build` and by nothing else, so a refusal can meet nobody later.
+//!
+//! Cases of the catalogue: RES-02, RES-03, RES-06, RES-08.
 
-use crate::harness::{command_for, skipped, watch};
-use crate::kit::{Token, join_all, multi_thread};
-use crate::probe::{self, Hail, Holdings, Limit, eventually};
+use crate::harness::command_for;
+use crate::kit::{CountsDrop, Token, current_thread, join_all, multi_thread};
+use crate::probe::{self, Holdings, Limit, eventually};
 use crate::smoke;
-use mainspring::net::{TcpListener, TcpStream};
-use mainspring::runtime::Builder;
-use std::process::{Command, Stdio};
+use crate::strace::under_strace;
+use mainspring::runtime::{Builder, Runtime};
+use mainspring::task::yield_now;
+use mainspring::time::{sleep, timeout};
+use std::future::Future;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 cases! { CASES:
     60 => [
         res_02_when_the_system_refuses_the_nth_thread_building_is_an_error_that_leaves_nothing_behind,
         res_02_when_clone_says_eagain_building_is_an_error_that_leaves_nothing_behind,
-    ],
-    120 => [
-        rct_12_the_smoke_suite_passes_while_every_second_call_is_interrupted,
-        rct_12_the_smoke_suite_passes_in_a_hail_of_signals,
-        rct_13_a_refusal_of_epoll_is_the_error_of_the_operation_that_asked_and_of_no_other,
+        res_03_without_memory_the_allocator_ends_the_process_and_nobody_else,
+        res_06_a_hundred_thousand_tasks_and_timers_that_are_cancelled_leave_nothing_behind,
+        res_08_workers_with_stacks_of_64_kib_pass_the_smoke_suite_and_poll_deep_trees,
     ],
 }
 
 cases! { SCRIPTS:
-    60 => [
-        build_while_clone_fails, smoke_on_current_thread, smoke_on_multi_thread, sockets_while_epoll_refuses,
-    ],
+    60 => [build_while_clone_fails, spawn_until_memory_ends],
 }
 
 /// Stacks so large that the address space, whose limit holds for everybody, runs out at the thread we want.
@@ -84,7 +88,8 @@ fn build_while_clone_fails() {
 
 fn res_02_when_clone_says_eagain_building_is_an_error_that_leaves_nothing_behind() {
     // Every sixth from the second on: 20 builds meet each of the four places where it can fail.
-    let Some(said) = under_strace("build_while_clone_fails", &["clone3:error=EAGAIN:when=2+6"]) else { return };
+    let Some(traced) = under_strace("build_while_clone_fails", "clone3:error=EAGAIN:when=2+6") else { return };
+    let said = &traced.said;
     let count = |word: &str| -> u32 {
         let rest = said.split(word).nth(1).expect("the script prints it").trim_start();
         rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).expect("a number follows")
@@ -93,118 +98,123 @@ fn res_02_when_clone_says_eagain_building_is_an_error_that_leaves_nothing_behind
     assert!(count("built") >= 3 && count("refused") >= 5, "{said}");
 }
 
-fn smoke_on_current_thread() {
-    smoke::run(&crate::kit::current_thread());
-}
-
-fn smoke_on_multi_thread() {
-    smoke::run(&multi_thread(2));
-}
-
-fn rct_12_the_smoke_suite_passes_while_every_second_call_is_interrupted() {
-    let calls = [
-        // Skipped calls cannot stand for all interrupted ones: a connect goes on in the background, and waking by futex is
-        // never interrupted. Those two get the signals of the other case.
-        "epoll_wait:error=EINTR:when=2+2",
-        "recvfrom:error=EINTR:when=2+2",
-        "sendto,sendmsg:error=EINTR:when=2+2",
-        // The first ones belong to the loader, which knows no EINTR.
-        "read,readv:error=EINTR:when=20+2",
-        "write,writev:error=EINTR:when=2+2",
-        "accept4:error=EINTR:when=2+2",
-        "epoll_wait,recvfrom,write,sendto,accept4:error=EINTR:when=3+3",
-    ];
-    for script in ["smoke_on_current_thread", "smoke_on_multi_thread"] {
-        for call in calls {
-            if under_strace(script, &[call]).is_none() {
-                return;
+/// Spawns tasks with timers, in a room of so many MiB, for ever.
+fn spawn_until_memory_ends() {
+    let number = |name| std::env::var(name).expect("the case sets it").parse::<u64>().expect("a number");
+    let (room_mib, workers) = (number(ROOM), number(WORKERS));
+    let runtime = match workers {
+        0 => current_thread(),
+        _ => multi_thread(workers as usize),
+    };
+    probe::set_limit(Limit::AddressSpace, (probe::address_space_kib() << 10) + (room_mib << 20));
+    runtime.block_on(async {
+        loop {
+            for _ in 0..100 {
+                drop(mainspring::spawn(async { sleep(Duration::from_secs(3_600)).await }));
             }
+            yield_now().await;
         }
+    });
+}
+
+/// What the script above is told by.
+const ROOM: &str = "MAINSPRING_TEST_ROOM_MIB";
+const WORKERS: &str = "MAINSPRING_TEST_WORKERS";
+
+fn res_03_without_memory_the_allocator_ends_the_process_and_nobody_else() {
+    for (room_mib, workers) in [(1, 0), (7, 0), (40, 0), (1, 2), (7, 2), (40, 2)] {
+        let mut script = command_for("spawn_until_memory_ends");
+        let output = script.env(ROOM, room_mib.to_string()).env(WORKERS, workers.to_string()).output();
+        let output = output.expect("this very program can be started");
+        let told = String::from_utf8_lossy(&output.stderr);
+        let circumstances = format!("{room_mib} MiB, {workers} workers: {}\n{told}", output.status);
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{circumstances}");
+        assert!(told.contains("memory allocation of"), "{circumstances}");
+        assert!(!told.contains("panicked"), "{circumstances}");
     }
 }
 
-/// Makes sockets while every third registration with epoll is refused; each refusal must come out as an error of the
-/// operation that asked for it, and the runtime, its timers included, goes on.
-fn sockets_while_epoll_refuses() {
-    // Three registrations a driver: both are there before the first fault.
-    for runtime in [Builder::new_current_thread().build(), Builder::new_multi_thread().workers(2).build()] {
-        let runtime = runtime.expect("the first registrations are let through");
-        let (mut served, mut refused) = (0, 0);
-        let fds = probe::fds();
-        runtime.block_on(async {
-            for _ in 0..20 {
-                match one_exchange().await {
-                    Ok(()) => served += 1,
-                    Err(error) => {
-                        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC), "{error}");
-                        refused += 1;
-                    }
-                }
-                mainspring::time::sleep(Duration::from_millis(1)).await;
-            }
-        });
-        println!("served {served}, refused {refused}");
-        assert!(refused > 0, "the fault was not injected");
-        assert_eq!(probe::fds(), fds, "a refused socket is closed all the same");
+fn res_06_a_hundred_thousand_tasks_and_timers_that_are_cancelled_leave_nothing_behind() {
+    probe::share_one_arena();
+    let mut after = Vec::new();
+    for _ in 0..5 {
+        for workers in [0, 2] {
+            let runtime = if workers == 0 { current_thread() } else { multi_thread(workers) };
+            let dropped = Arc::new(AtomicUsize::new(0));
+            cancel_a_hundred_thousand(&runtime, &dropped);
+            assert_eq!(dropped.load(Ordering::SeqCst), TASKS, "each future is dropped once");
+            let report = runtime.shutdown_timeout(Duration::from_secs(20));
+            assert_eq!((report.is_complete(), report.cancelled_count()), (true, 0));
+        }
+        eventually("the workers' threads are gone", || probe::threads() == 1);
+        probe::trim_memory();
+        after.push(probe::rss_kib());
     }
+    // The first round fills what is kept for good, the second has all of that. What three rounds more may add is about a
+    // byte for each of their tasks.
+    let (second, last) = (after[1], after[4]);
+    assert!(last * 10 <= second * 11, "{after:?} KiB in use after each round");
 }
 
-async fn one_exchange() -> std::io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let client = TcpStream::connect(listener.local_addr()?).await?;
-    let (server, _) = listener.accept().await?;
-    let mut byte = [0];
-    let waits = mainspring::time::timeout(Duration::from_millis(1), server.read(&mut byte)).await;
-    if let Ok(outcome) = waits {
-        outcome?;
-    }
-    client.write_all(b"x").await?;
-    server.read_exact(&mut byte).await.map(drop)
+const TASKS: usize = 100_000;
+
+/// Tasks that wait for a timer each, all of them at once, and then none of them.
+fn cancel_a_hundred_thousand(runtime: &Runtime, dropped: &Arc<AtomicUsize>) {
+    let (before, polled) = (probe::rss_kib(), Arc::new(AtomicUsize::new(0)));
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|n| {
+                let (dropped, polled) = (CountsDrop(dropped.clone()), polled.clone());
+                mainspring::spawn(async move {
+                    let _dropped = dropped;
+                    polled.fetch_add(1, Ordering::SeqCst);
+                    sleep(Duration::from_secs(3_600 + n as u64 % 7_919)).await;
+                })
+            })
+            .collect();
+        while polled.load(Ordering::SeqCst) < TASKS {
+            yield_now().await;
+        }
+        let grown = probe::rss_kib().saturating_sub(before);
+        assert!(grown < 200 << 10, "{grown} KiB for {TASKS} tasks and timers");
+        tasks.iter().for_each(|task| task.abort());
+        for task in tasks {
+            assert!(task.await.expect_err("it was aborted").is_cancelled());
+        }
+    });
 }
 
-fn rct_13_a_refusal_of_epoll_is_the_error_of_the_operation_that_asked_and_of_no_other() {
-    if let Some(said) = under_strace("sockets_while_epoll_refuses", &["epoll_ctl:error=ENOSPC:when=12+3"]) {
-        assert!(said.contains("refused"), "{said}");
-    }
+/// Four times the least that the builder accepts; that one carries a plain task (MIS-03).
+const SMALL_STACK: usize = 64 << 10;
+
+fn res_08_workers_with_stacks_of_64_kib_pass_the_smoke_suite_and_poll_deep_trees() {
+    let small = || Builder::new_multi_thread().workers(2).thread_stack_size(SMALL_STACK).build().expect("it is enough");
+    smoke::run(&small());
+    let runtime = small();
+    // Spawned, so that it is polled on a worker's small stack and not on this thread's.
+    let depths = (0..8).map(|_| runtime.spawn(deep(40)));
+    let depths: Vec<_> = depths.collect();
+    assert_eq!(runtime.block_on(join_all(depths)), [40; 8]);
+    // A chain of joins, each in a task of its own, takes no stack at all.
+    assert_eq!(runtime.block_on(join_all([runtime.spawn(chain(5_000))])), [5_000]);
 }
 
-fn rct_12_the_smoke_suite_passes_in_a_hail_of_signals() {
-    let hail = Hail::begin();
-    for _ in 0..3 {
-        smoke_on_current_thread();
-        smoke_on_multi_thread();
-    }
-    let signals = hail.end();
-    assert!(signals > 500, "only {signals} signals were handled");
+/// A tree of futures in futures: each poll goes down all the way.
+fn deep(levels: u32) -> Pin<Box<dyn Future<Output = u32> + Send>> {
+    Box::pin(async move {
+        yield_now().await;
+        let limited =
+            timeout(Duration::from_secs(60), async move { if levels == 0 { 0 } else { deep(levels - 1).await + 1 } });
+        limited.await.expect("it takes some milliseconds")
+    })
 }
 
-/// Runs a script under strace with these faults, and gives what it printed; it must succeed. `None`, and a note, where
-/// strace is missing.
-fn under_strace(script: &str, faults: &[&str]) -> Option<String> {
-    if Command::new("strace").arg("-V").output().is_err() {
-        skipped("strace is not installed: faults in system calls were not tested");
-        return None;
-    }
-    let inner = command_for(script);
-    let injections = faults.iter().flat_map(|fault| ["-e".to_owned(), format!("inject={fault}")]);
-    let mut child = Command::new("strace")
-        .args(["-f", "-qq", "-e", "signal=none", "-o", "/dev/null"])
-        .args(injections)
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("strace was there a moment ago");
-    let status = watch(&mut child, Duration::from_secs(20));
-    if status.is_none() {
-        // Without strace the script would run on; its own alarm and the harness end it.
-        let _ = child.kill();
-    }
-    let output = child.wait_with_output().expect("it is our child");
-    let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let status = status.unwrap_or_else(|| panic!("{script} hangs under {faults:?}:\n{said}\n{told}"));
-    assert!(status.success(), "{script} under {faults:?}: {status}\n{said}\n{told}");
-    Some(said.into_owned())
+/// A task that waits for a task that waits for a task.
+fn chain(levels: u32) -> Pin<Box<dyn Future<Output = u32> + Send>> {
+    Box::pin(async move {
+        match levels {
+            0 => 0,
+            _ => mainspring::spawn(chain(levels - 1)).await.expect("no panic") + 1,
+        }
+    })
 }

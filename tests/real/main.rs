@@ -3,7 +3,7 @@
 //! ```text
 //!   main.rs ── list of cases ──> harness ──re-exec──> one child process a case, under a watchdog
 //!                                                       │
-//!                                     kit, probe, smoke ┘   what the cases have in common
+//!                             kit, probe, smoke, strace ┘   what the cases have in common
 //! ```
 //!
 //! Each case runs in a process of its own, because it judges what belongs to a process (descriptors, threads, memory,
@@ -23,10 +23,12 @@ mod harness;
 mod kit;
 mod probe;
 mod smoke;
+mod strace;
 
 mod descriptors;
 mod exits;
 mod fairness;
+mod faults;
 mod lending;
 mod limits;
 mod local;
@@ -55,7 +57,8 @@ fn main() -> ExitCode {
         orders::CASES,
         exits::CASES,
         limits::CASES,
+        faults::CASES,
     ];
-    let scripts = [exits::SCRIPTS, limits::SCRIPTS, sleeping::SCRIPTS, timers::SCRIPTS];
+    let scripts = [exits::SCRIPTS, faults::SCRIPTS, limits::SCRIPTS, sleeping::SCRIPTS, timers::SCRIPTS];
     harness::main(&cases.concat(), &scripts.concat())
 }

@@ -102,6 +102,19 @@ pub(crate) fn set_limit(which: Limit, wanted: u64) -> u64 {
     limit.rlim_cur
 }
 
+/// Lets all threads allocate from one arena: what each of several keeps back for its threads says nothing about leaks.
+pub(crate) fn share_one_arena() {
+    // SAFETY: two numbers that steer the allocator, set before there is a second thread.
+    let outcome = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    assert_eq!(outcome, 1, "the C library knows this setting");
+}
+
+/// Gives the memory that is free back to the system, so that what is left in use is in use.
+pub(crate) fn trim_memory() {
+    // SAFETY: takes a number, and touches only what the allocator owns.
+    unsafe { libc::malloc_trim(0) };
+}
+
 /// Gives SIGPIPE its default back, which Rust's start-up code has taken away.
 pub(crate) fn die_of_sigpipe() {
     // SAFETY: the default disposition is no handler, so there is no code that it could run.

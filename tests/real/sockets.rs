@@ -1,12 +1,13 @@
 //! Servers in bad times: no descriptors left, peers that are gone, clients that come and go.
 //!
-//! Cases of the catalogue: NET-07, NET-10, NET-16.
+//! Cases of the catalogue: NET-07, NET-10, NET-14, NET-15, NET-16, RES-01.
 
-use crate::kit::{everywhere, in_block_on, join_all, listen, multi_thread, tcp_pair};
+use crate::kit::{echo, everywhere, in_block_on, join_all, listen, multi_thread, tcp_pair};
 use crate::probe::{self, Holdings, Limit, cpu_time_during, eventually};
 use mainspring::net::{TcpListener, TcpStream};
 use mainspring::runtime::Runtime;
 use mainspring::task::yield_now;
+use mainspring::time::{Instant, sleep, timeout};
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +18,10 @@ cases! { CASES:
     60 => [
         net_07_without_descriptors_a_server_reports_it_and_rests_and_goes_on_when_there_are_some,
         net_10_writing_to_closed_peers_is_an_error_where_sigpipe_has_its_default,
+        net_14_who_writes_to_a_reader_that_has_stalled_waits_and_takes_no_memory,
+        net_15_a_thousand_clients_that_dribble_do_not_hold_up_the_others,
         net_16_five_thousand_connections_come_and_go_and_leave_nothing_behind,
+        res_01_a_thousand_tasks_that_share_64_descriptors_get_errors_and_recover,
     ],
 }
 
@@ -135,4 +139,153 @@ async fn clients(address: SocketAddr, count: u32) {
         })
     });
     join_all(lanes.collect::<Vec<_>>()).await;
+}
+
+fn net_14_who_writes_to_a_reader_that_has_stalled_waits_and_takes_no_memory() {
+    everywhere(&[2], |runtime| {
+        runtime.block_on(async {
+            let (near, far) = tcp_pair().await;
+            let written = Arc::new(AtomicUsize::new(0));
+            let count = written.clone();
+            let writer = mainspring::spawn(async move {
+                let chunk = vec![7; 64 << 10];
+                // Until the reader has gone.
+                while let Ok(some) = near.write(&chunk).await {
+                    count.fetch_add(some, Ordering::SeqCst);
+                }
+            });
+            let mut before = written.load(Ordering::SeqCst);
+            loop {
+                sleep(Duration::from_millis(50)).await;
+                let now = written.load(Ordering::SeqCst);
+                if now == before && now > 0 {
+                    break;
+                }
+                before = now;
+            }
+            let held = Holdings::now();
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(written.load(Ordering::SeqCst), before, "the kernel took more although nobody reads");
+            held.assert_flat(512);
+            assert!(!writer.is_finished());
+            // The reader goes on: all of it is there, and then more comes.
+            let (mut got, mut buf) = (0, vec![0; 64 << 10]);
+            while got <= before {
+                got += far.read(&mut buf).await.expect("the writer waits");
+            }
+            drop(far);
+            writer.await.expect("it ends with the connection");
+        });
+    });
+}
+
+fn net_15_a_thousand_clients_that_dribble_do_not_hold_up_the_others() {
+    probe::set_limit(Limit::Descriptors, 4_096);
+    everywhere(&[2], |runtime| {
+        runtime.block_on(async {
+            let listener = listen().await;
+            let address = listener.local_addr().expect("it is bound");
+            let server = mainspring::spawn(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.expect("descriptors are to be had");
+                    drop(mainspring::spawn(echo(stream)));
+                }
+            });
+            let dribbled = Arc::new(AtomicUsize::new(0));
+            let slow = (0..1_000).map(|n| mainspring::spawn(dribble(address, n, dribbled.clone()))).collect::<Vec<_>>();
+            while dribbled.load(Ordering::SeqCst) < 1_000 {
+                sleep(Duration::from_millis(1)).await;
+            }
+            let fast = TcpStream::connect(address).await.expect("it listens");
+            let mut gaps = Vec::with_capacity(1_000);
+            for round in 0..1_000_u32 {
+                let began = Instant::now();
+                fast.write_all(&round.to_be_bytes()).await.expect("the server reads it");
+                let mut back = [0; 4];
+                fast.read_exact(&mut back).await.expect("the server answers");
+                assert_eq!(back, round.to_be_bytes());
+                gaps.push(began.elapsed());
+            }
+            gaps.sort();
+            assert!(gaps[990] < Duration::from_millis(100), "{:?} for an exchange", gaps[990]);
+            assert!(dribbled.load(Ordering::SeqCst) > 1_000, "nobody dribbled meanwhile");
+            slow.iter().chain([&server]).for_each(|task| task.abort());
+        });
+    });
+}
+
+/// Sends a byte ten times a second, for ever, and takes what comes back.
+async fn dribble(address: SocketAddr, n: u64, dribbled: Arc<AtomicUsize>) {
+    let stream = TcpStream::connect(address).await.expect("it listens");
+    sleep(Duration::from_millis(n % 100)).await;
+    loop {
+        stream.write_all(b".").await.expect("the server reads it");
+        stream.read_exact(&mut [0]).await.expect("the server answers");
+        dribbled.fetch_add(1, Ordering::SeqCst);
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What came of some exchanges: served, refused for want of descriptors, and given up.
+#[derive(Debug, Default)]
+struct Tally {
+    served: usize,
+    refused: usize,
+    given_up: usize,
+}
+
+fn res_01_a_thousand_tasks_that_share_64_descriptors_get_errors_and_recover() {
+    everywhere(&[2], |runtime| {
+        let usual = probe::set_limit(Limit::Descriptors, 64);
+        let errors = Arc::new(AtomicUsize::new(0));
+        let fds = probe::fds();
+        runtime.block_on(async {
+            let listener = listen().await;
+            let address = listener.local_addr().expect("it is bound");
+            let server = mainspring::spawn(serve(listener, errors.clone()));
+            let crowd = exchanges(address, 1_000).await;
+            assert_eq!(crowd.served + crowd.refused + crowd.given_up, 1_000);
+            assert!(crowd.refused > 0 && errors.load(Ordering::SeqCst) > 0, "there were enough descriptors: {crowd:?}");
+            assert!(crowd.served > 0, "{crowd:?}");
+            // The listener may have a rest of 20 ms left. Then all is as if nothing had been.
+            sleep(Duration::from_millis(50)).await;
+            let few = exchanges(address, 10).await;
+            assert_eq!((few.served, few.refused, few.given_up), (10, 0, 0), "it does not recover from {crowd:?}");
+            server.abort();
+            assert!(server.await.expect_err("it was aborted").is_cancelled());
+        });
+        eventually("all descriptors are closed", || probe::fds() == fds);
+        probe::set_limit(Limit::Descriptors, usual.max(1_024));
+    });
+}
+
+/// So many clients, one a millisecond, who have little patience, and who stay for a while: so that there are some two hundred
+/// at a time, each with a descriptor, while the server needs one for each as well.
+async fn exchanges(address: SocketAddr, count: usize) -> Tally {
+    let clients = (0..count).map(|n| {
+        mainspring::spawn(async move {
+            sleep(Duration::from_millis(n as u64)).await;
+            let visit = timeout(Duration::from_millis(200), async move {
+                let stream = TcpStream::connect(address).await?;
+                stream.read_exact(&mut [0]).await?;
+                Ok(stream)
+            });
+            let outcome: Result<std::io::Result<TcpStream>, _> = visit.await;
+            if let Ok(Ok(_open)) = &outcome {
+                sleep(Duration::from_millis(200)).await;
+            }
+            outcome.map(|visited| visited.map(drop))
+        })
+    });
+    let mut tally = Tally::default();
+    for outcome in join_all(clients.collect::<Vec<_>>()).await {
+        match outcome {
+            Ok(Ok(_)) => tally.served += 1,
+            Ok(Err(error)) if error.raw_os_error() == Some(libc::EMFILE) => tally.refused += 1,
+            Ok(Err(error)) => panic!("{error}"),
+            // The server had no descriptor for it in time.
+            Err(_) => tally.given_up += 1,
+        }
+    }
+    tally
 }
