@@ -20,6 +20,7 @@
 
 use std::io;
 use std::os::fd::RawFd;
+use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,9 +124,19 @@ impl Reactor {
 
     /// Makes the owner's present sleep, or else its next one, end.
     pub(crate) fn wake(&self) {
-        // Again if a signal came between: a wake-up that is lost here is lost for good (RCT-12). The only other error is that
-        // of a closed descriptor, which is ours and open; mio empties a full eventfd itself.
-        while self.waker.wake().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
+        loop {
+            match self.waker.wake() {
+                Ok(()) => return,
+                // A wake-up that is lost is lost for good: the owner counts as notified already (RCT-12).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // mio empties a full eventfd itself, so this descriptor was closed by somebody else. Whoever wakes is in the
+                // middle of anything, a panic might be swallowed there, and the runtime would hang silently.
+                Err(error) => {
+                    eprintln!("mainspring: the descriptor that wakes a worker was closed behind its back: {error}");
+                    process::abort();
+                }
+            }
+        }
     }
 
     /// From any thread: makes a sleeping owner come back within `in_ns`.
