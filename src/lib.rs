@@ -23,7 +23,7 @@
 //! Folders are rings, and imports point down only:
 //!
 //! ```text
-//!    time  net             what users call; a door holds no engine
+//!    time  net  thread     what users call; a door holds no engine
 //!    runtime               builder, handles, block_on, shutdown
 //!    sched                 cores, the loop, stealing, sleeping
 //!    driver                reactor, timer wheel, clock, simulation
@@ -62,6 +62,7 @@ pub mod task;
 base::atomic::above_sched! {
     pub mod net;
     pub mod runtime;
+    pub mod thread;
     pub mod time;
 
     #[doc(inline)]

@@ -1,8 +1,7 @@
 //! Spawning what blocks: a closure instead of a future, on a thread of its own instead of a worker.
 
 use super::handle::Handle;
-use super::spawn::{Builder, needs_a_runtime};
-use crate::sched::shared::RUNTIME;
+use super::spawn::{Builder, current};
 use crate::task::JoinHandle;
 use std::panic::Location;
 use std::{error, fmt};
@@ -68,7 +67,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    let Some(shared) = RUNTIME.with(|shared| shared.cloned()) else { needs_a_runtime("try_spawn_blocking") };
+    let shared = current("try_spawn_blocking");
     match shared.has_room_for_job() {
         true => Ok(shared.spawn_blocking(job, Builder::new().birth(Location::caller()))),
         false => Err(QueueFull(job)),
@@ -105,10 +104,7 @@ impl Builder {
         R: Send + 'static,
     {
         let birth = self.birth(Location::caller());
-        match RUNTIME.with(|shared| shared.cloned()) {
-            Some(shared) => shared.spawn_blocking(job, birth),
-            None => needs_a_runtime("spawn_blocking"),
-        }
+        current("spawn_blocking").spawn_blocking(job, birth)
     }
 }
 

@@ -31,8 +31,11 @@ pub(super) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> ShutdownRepo
     begin(shared);
     let started = real_now();
     let cores_gone = wait_for_the_end(shared, timeout);
-    let jobs_gone = shared.blocking.wait_until_left(timeout.saturating_sub(started.elapsed()));
-    let complete = cores_gone && jobs_gone;
+    let left = || timeout.saturating_sub(started.elapsed());
+    // Each is asked, even if the time is up: what has ended is not to be called stuck.
+    let jobs_gone = shared.blocking.wait_until_left(left());
+    let threads_gone = shared.dedicated.wait_until_left(left());
+    let complete = cores_gone && jobs_gone && threads_gone;
     shared.report.finish(shared, complete)
 }
 
@@ -46,6 +49,7 @@ pub(super) fn begin(shared: &Arc<Shared>) {
 pub(super) fn stop(shared: &Arc<Shared>) {
     shared.stop();
     shared.blocking.close(shared);
+    shared.dedicated.close();
 }
 
 /// Cores that no thread holds are drained on this one.

@@ -3,7 +3,7 @@
 use super::handle::Handle;
 use crate::sched::core::CORE;
 use crate::sched::local::LOCAL;
-use crate::sched::shared::RUNTIME;
+use crate::sched::shared::{RUNTIME, Shared};
 use crate::task::{Birth, JoinHandle, current_id};
 use std::panic::Location;
 use std::sync::Arc;
@@ -66,6 +66,15 @@ where
     match Builder::new().spawn_local(future) {
         Ok(handle) => handle,
         Err(error) => panic!("{error}"),
+    }
+}
+
+/// The runtime that this thread is in, for a door that needs one.
+#[track_caller]
+pub(crate) fn current(what: &str) -> Arc<Shared> {
+    match RUNTIME.with(|shared| shared.cloned()) {
+        Some(shared) => shared,
+        None => needs_a_runtime(what),
     }
 }
 

@@ -103,7 +103,13 @@ enum Call {
 }
 
 /// The closure, dressed as a future that is ready at its first poll.
-struct Job<F>(Option<F>);
+pub(super) struct Job<F>(Option<F>);
+
+impl<F> Job<F> {
+    pub(super) fn new(job: F) -> Self {
+        Self(Some(job))
+    }
+}
 
 impl<F> Unpin for Job<F> {}
 
@@ -126,7 +132,7 @@ impl Shared {
     {
         birth.is_job = true;
         if self.config.flavour == Flavour::Simulated {
-            return self.spawn(Job(Some(job)), birth);
+            return self.spawn(Job::new(job), birth);
         }
         birth.id = self.outside.take_ids(1);
         birth.born_ms = coarse_ms(&self.workers[0].driver);
@@ -134,7 +140,7 @@ impl Shared {
             self.count_spawned_outside();
         }
         // Its home is a worker only for the cell's count and the panic hook: a job is never woken.
-        let (task, handle) = spawn_cell(Job(Some(job)), &*self.workers[0], birth);
+        let (task, handle) = spawn_cell(Job::new(job), &*self.workers[0], birth);
         self.blocking.push(self, task);
         handle
     }
@@ -341,14 +347,14 @@ impl<T> Book<T> {
 }
 
 impl Running {
-    fn of(task: &Header) -> Self {
+    pub(super) fn of(task: &Header) -> Self {
         let name = task.name.as_ref().map(|name| name.to_string());
         Self { id: task.id, name, spawned_at: task.spawned_at, born_ms: task.born_ms }
     }
 }
 
 /// Runs one job. User code runs here.
-fn run(shared: &Arc<Shared>, task: Queued) {
+pub(super) fn run(shared: &Arc<Shared>, task: Queued) {
     match task.run() {
         Ran::Finished(finished) => {
             let counted = !finished.header().flags.get().daemon;
@@ -362,7 +368,7 @@ fn run(shared: &Arc<Shared>, task: Queued) {
 }
 
 /// Cancels a job that will not run.
-fn refuse(shared: &Arc<Shared>, task: Queued) {
+pub(super) fn refuse(shared: &Arc<Shared>, task: Queued) {
     let counted = !task.header().flags.get().daemon;
     // What it drops may look for its runtime.
     RUNTIME.scope(shared, || DRIVER.scope(&shared.workers[0].driver, || reject(task)));

@@ -99,7 +99,8 @@ impl TaskInfo {
             id: Id::from_u64(job.id).expect("ids start at 1"),
             name: job.name.clone(),
             spawned_at: Some(job.spawned_at),
-            waiting_for: "nothing: it is a blocking job that has not returned, and cannot be stopped".to_owned(),
+            waiting_for: "nothing: it is a blocking job or a thread that has not returned, and cannot be stopped"
+                .to_owned(),
             age: Some(age(job.born_ms, now_ms)),
         }
     }
@@ -243,7 +244,9 @@ impl Report {
         report.complete = complete;
         if !complete {
             report.stuck = shared.workers.iter().filter_map(|worker| stuck_in(worker)).collect();
-            report.stuck.extend(shared.blocking.running(coarse_ms(&shared.workers[0].driver)));
+            let now_ms = coarse_ms(&shared.workers[0].driver);
+            report.stuck.extend(shared.blocking.running(now_ms));
+            report.stuck.extend(shared.dedicated.running(now_ms));
         }
         report
     }

@@ -3,6 +3,7 @@
 
 use super::blocking::{Blocking, Limits};
 use super::core::{CORE, Core};
+use super::dedicated::Dedicated;
 use super::idle::Idle;
 use super::lend::Resting;
 use super::local::LocalHome;
@@ -65,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) resting: Resting,
     /// The threads for what blocks.
     pub(crate) blocking: Blocking,
+    /// The threads of one closure each.
+    pub(crate) dedicated: Dedicated,
     /// What the end of the runtime has found out so far.
     pub(crate) report: Report,
     /// RUNNING, then STOPPING for good.
@@ -113,6 +116,7 @@ impl Shared {
         let count = workers.len();
         let shared = Arc::new(Self {
             blocking: Blocking::new(config.limits),
+            dedicated: Dedicated::new(),
             config,
             workers: workers.into_iter().map(Arc::new).collect(),
             injector: Inject::new(),

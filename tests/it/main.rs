@@ -16,6 +16,7 @@ mod shutdown;
 mod simulated;
 mod task;
 mod task_matrix;
+mod threads;
 mod time;
 
 use mainspring::runtime::{Builder, Runtime};

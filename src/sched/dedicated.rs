@@ -1,0 +1,199 @@
+//! Dedicated threads: one closure each, for as long as it likes, with a token that asks it to stop.
+//!
+//! What runs for minutes has no place in the pool, where it would hold a thread that jobs wait for. A dedicated thread is the
+//! same kind of task as a job of the pool (one cell, one poll, the same handle), and it can be asked to end: by whoever
+//! holds its [`Stop`], and by the runtime's shutdown.
+//!
+//! - **V1** Every thread stands in the crew from before it is made until its closure has returned, so a shutdown asks each,
+//!   waits for each, and names those that do not end.
+//! - **V2** After `close` none is made.
+//!
+//! Cases of the catalogue: BLK-04, BLK-07 to BLK-09.
+
+use super::blocking::{Job, Running, refuse, run};
+use super::report::TaskInfo;
+use super::shared::{Shared, coarse_ms};
+use super::worker::or_abort;
+use crate::base::atomic::{Condvar, Mutex};
+use crate::base::sys;
+use crate::driver::clock::real_now;
+use crate::task::{Birth, Flags, JoinHandle, Queued, spawn_cell};
+use slab::Slab;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Asks a thread to end, and lets it know: a flag that can be slept on.
+///
+/// A thread that works in rounds asks [`is_requested`](Self::is_requested) in each; one that waits between them waits
+/// with [`wait`](Self::wait), which a request ends. Clones are the same token.
+///
+/// # Examples
+/// ```
+/// use mainspring::thread::Stop;
+/// use std::time::Duration;
+/// let stop = Stop::new();
+/// assert!(!stop.wait(Duration::from_millis(1)));
+/// stop.request();
+/// assert!(stop.wait(Duration::MAX), "and at once");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stop {
+    shared: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Stop {
+    /// A token that nobody has asked anything of.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { shared: Arc::new((Mutex::new(false), Condvar::new())) }
+    }
+
+    /// Asks to end. From any thread; asking twice is asking once.
+    pub fn request(&self) {
+        *self.shared.0.lock() = true;
+        self.shared.1.notify_all();
+    }
+
+    /// Has anybody asked?
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        *self.shared.0.lock()
+    }
+
+    /// Blocks this thread until somebody asks, or for that long: true if asked.
+    #[must_use = "true means that it is time to end"]
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let started = real_now();
+        let mut requested = self.shared.0.lock();
+        while !*requested {
+            // Bounded, since a condition variable adds it to the clock: half a year is as good as for ever in a loop.
+            let left = timeout.saturating_sub(started.elapsed()).min(Duration::from_secs(1 << 24));
+            if left.is_zero() {
+                return false;
+            }
+            (requested, _) = self.shared.1.wait_for(requested, left);
+        }
+        true
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The dedicated threads of one runtime.
+pub(crate) struct Dedicated {
+    locked: Mutex<Crew>,
+    /// Whoever shuts down waits here for them to end.
+    left: Condvar,
+}
+
+struct Crew {
+    /// Who is there, and how to ask it to end.
+    members: Slab<(Running, Stop)>,
+    /// V2.
+    closed: bool,
+}
+
+/// How a thread is to be made.
+pub(crate) struct Plan {
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) stop: Stop,
+}
+
+impl Shared {
+    /// Runs a closure on a thread of its own, which has the task's name or else the runtime's.
+    pub(crate) fn spawn_dedicated<F, R>(
+        self: &Arc<Self>,
+        job: F,
+        mut birth: Birth,
+        plan: Plan,
+    ) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        birth.is_job = true;
+        birth.id = self.outside.take_ids(1);
+        birth.born_ms = coarse_ms(&self.workers[0].driver);
+        if !birth.daemon {
+            self.count_spawned_outside();
+        }
+        let name =
+            birth.name.as_ref().map_or_else(|| format!("{}-dedicated", self.config.thread_name), |n| n.to_string());
+        let (task, handle) = spawn_cell(Job::new(job), &*self.workers[0], birth);
+        match self.dedicated.enter(Running::of(task.header()), plan.stop) {
+            Some(place) => self.start(task, place, name, plan.stack_size).map(|()| handle),
+            None => {
+                refuse(self, task);
+                Ok(handle)
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, task: Queued, place: usize, name: String, stack: Option<usize>) -> io::Result<()> {
+        // Shared with the thread, so that the task is still here if there will be none.
+        let task = Arc::new(Mutex::new(Some(task)));
+        let (shared, taken) = (self.clone(), task.clone());
+        let live = move || {
+            let task = taken.lock().take().expect("taken back only if no thread was made");
+            shared.as_thread(|| or_abort(|| run(&shared, task)));
+            shared.dedicated.leave(place);
+        };
+        let made = sys::spawn_thread(name, stack.or(self.config.thread_stack_size), live);
+        if made.is_err() {
+            self.dedicated.leave(place);
+            let task = task.lock().take().expect("no thread was made, so none has taken it");
+            task.header().flags.set(Flags { no_thread: true, ..task.header().flags.get() });
+            refuse(self, task);
+        }
+        made.map(drop)
+    }
+}
+
+impl Dedicated {
+    pub(crate) fn new() -> Self {
+        let crew = Crew { members: Slab::new(), closed: false };
+        Self { locked: Mutex::new(crew), left: Condvar::new() }
+    }
+
+    /// V1; `None` after `close`.
+    fn enter(&self, who: Running, stop: Stop) -> Option<usize> {
+        let mut crew = self.locked.lock();
+        if crew.closed { None } else { Some(crew.members.insert((who, stop))) }
+    }
+
+    fn leave(&self, place: usize) {
+        self.locked.lock().members.remove(place);
+        self.left.notify_all();
+    }
+
+    /// Asks everybody to end, and takes nobody any more.
+    pub(crate) fn close(&self) {
+        let mut crew = self.locked.lock();
+        crew.closed = true;
+        crew.members.iter().for_each(|(_, (_, stop))| stop.request());
+    }
+
+    /// After `close`: waits for everybody to end; true if they do in time.
+    pub(crate) fn wait_until_left(&self, timeout: Duration) -> bool {
+        let started = real_now();
+        let mut crew = self.locked.lock();
+        while !crew.members.is_empty() {
+            let left = timeout.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            (crew, _) = self.left.wait_for(crew, left);
+        }
+        true
+    }
+
+    /// Who has not ended.
+    pub(super) fn running(&self, now_ms: u32) -> Vec<TaskInfo> {
+        self.locked.lock().members.iter().map(|(_, (who, _))| TaskInfo::of_job(who, now_ms)).collect()
+    }
+}
