@@ -2,27 +2,19 @@
 //!
 //! Resident bytes, read from the kernel, since what an allocator rounds up and keeps for itself is memory too.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a bench stands outside the runtime and reads the true clock"
-)]
-
-#[allow(dead_code, reason = "each bench uses its own part of what they share")]
-mod common;
-
-use common::machine;
-use common::runner::{self, Figures, Size, Workload, on_all};
-use common::runtime::{Leaves as _, Runtime};
+use super::common::case::{Case, Field, Figures, Size, Workload};
+use super::common::machine;
+use super::common::oneshot;
+use super::common::runtime::Runtime;
+use parking_lot::Mutex;
 use std::hint::black_box;
 use std::pin::Pin;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-fn main() -> ExitCode {
-    runner::main(&on_all::<IdleTask>())
+pub(crate) fn cases<F: Field>() -> Vec<Case> {
+    F::cases::<IdleTask>()
 }
 
 /// Tasks that wait for something that never comes.
@@ -33,44 +25,57 @@ impl Workload for IdleTask {
 
     fn run<R: Runtime>(size: Size) -> Figures {
         let tasks = size.of(1_000_000);
-        let parked = Arc::new(AtomicUsize::new(0));
-        let bytes = R::start(2).run(park_all::<R>(tasks, Arc::clone(&parked)));
-        assert_eq!(parked.load(Ordering::Acquire), 0, "a runtime that is gone has dropped every task");
+        let census = Arc::new(Census::default());
+        let bytes = R::start(2).run(park_all::<R>(tasks, Arc::clone(&census)));
+        if R::ENDS_ITS_TASKS {
+            let left = census.parked.load(Ordering::Acquire);
+            assert_eq!(left, 0, "a runtime that is gone has dropped every task");
+        }
         vec![("bytes", bytes as f64 / tasks as f64)]
     }
 }
 
+/// Who is parked, and who wants to know when the last of them is.
+#[derive(Default)]
+struct Census {
+    /// Those that have been polled and not yet dropped.
+    parked: AtomicUsize,
+    /// So many there will be when the present batch is complete.
+    goal: AtomicUsize,
+    /// Told when the goal is reached.
+    complete: Mutex<Option<oneshot::Sender<()>>>,
+}
+
 /// The growth of the process while `tasks` are spawned and parked.
-async fn park_all<R: Runtime>(tasks: usize, parked: Arc<AtomicUsize>) -> u64 {
-    // One by one and a turn now and then, so that the queue stays short: its length is not what is measured.
-    spawn_parked::<R>(1_000, &parked).await;
+async fn park_all<R: Runtime>(tasks: usize, census: Arc<Census>) -> u64 {
+    // In batches, so that the queue stays short: its length is not what is measured.
+    spawn_parked::<R>(1_000, &census).await;
     let before = machine::resident_bytes();
     for _ in 0..tasks.div_ceil(1_000) {
-        spawn_parked::<R>(1_000, &parked).await;
+        spawn_parked::<R>(1_000, &census).await;
     }
     machine::resident_bytes().saturating_sub(before)
 }
 
 /// Spawns `tasks` more and comes back when they have been polled.
-async fn spawn_parked<R: Runtime>(tasks: usize, parked: &Arc<AtomicUsize>) {
-    let goal = parked.load(Ordering::Acquire) + tasks;
+async fn spawn_parked<R: Runtime>(tasks: usize, census: &Arc<Census>) {
+    let (complete, all_parked) = oneshot::channel();
+    *census.complete.lock() = Some(complete);
+    census.goal.fetch_add(tasks, Ordering::AcqRel);
     for _ in 0..tasks {
-        drop(R::spawn(Idle { parked: Arc::clone(parked), polled: false, rest: black_box([0; 48]) }));
+        drop(R::spawn(Idle { census: Arc::clone(census), waker: None, rest: black_box([0; 40]) }));
     }
-    while parked.load(Ordering::Acquire) < goal {
-        <R::Leaves>::yield_now().await;
-    }
+    assert_eq!(all_parked.await, Some(()), "the last one says so");
 }
 
-/// A future of 64 bytes that is never ready. It keeps no waker: what a waker costs is the same for everybody,
-/// since whoever waits keeps it.
+/// A future of 64 bytes that is never ready. It keeps its waker, as whatever a task waits for does: some runtimes
+/// drop a task that nobody can wake.
 struct Idle {
-    /// Counts those that have been polled and not yet dropped.
-    parked: Arc<AtomicUsize>,
-    /// Whether this one is counted.
-    polled: bool,
+    census: Arc<Census>,
+    /// There once it has been polled, and thereby counted.
+    waker: Option<Waker>,
     /// Fills it up.
-    rest: [u8; 48],
+    rest: [u8; 40],
 }
 
 const _: () = assert!(size_of::<Idle>() == 64, "the row is about a future of 64 bytes");
@@ -78,10 +83,13 @@ const _: () = assert!(size_of::<Idle>() == 64, "the row is about a future of 64 
 impl Future for Idle {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if !self.polled {
-            self.polled = true;
-            self.parked.fetch_add(1, Ordering::AcqRel);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waker.is_none() {
+            self.waker = Some(cx.waker().clone());
+            let parked = self.census.parked.fetch_add(1, Ordering::AcqRel) + 1;
+            if parked == self.census.goal.load(Ordering::Acquire) {
+                self.census.complete.lock().take().expect("only the last one takes it").send(());
+            }
         }
         black_box(&self.rest);
         Poll::Pending
@@ -90,8 +98,8 @@ impl Future for Idle {
 
 impl Drop for Idle {
     fn drop(&mut self) {
-        if self.polled {
-            self.parked.fetch_sub(1, Ordering::AcqRel);
+        if self.waker.is_some() {
+            self.census.parked.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }

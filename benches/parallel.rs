@@ -5,25 +5,15 @@
 //! time of one. `start_together` asks how soon: eight long tasks are spawned at once, and the figure is the
 //! moment at which both workers have begun one.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a bench stands outside the runtime and reads the true clock"
-)]
-
-#[allow(dead_code, reason = "each bench uses its own part of what they share")]
-mod common;
-
-use common::runner::{self, Figures, Size, Workload, on_multi_thread};
-use common::runtime::{Leaves as _, Runtime};
-use common::table::quantile;
-use common::work::Pace;
-use std::process::ExitCode;
+use super::common::case::{Case, Field, Figures, Size, Workload};
+use super::common::runtime::{Leaves as _, Runtime};
+use super::common::table::quantile;
+use super::common::work::Pace;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-fn main() -> ExitCode {
-    runner::main(&[on_multi_thread::<SpeedUp>(), on_multi_thread::<StartTogether>()].concat())
+pub(crate) fn cases<F: Field>() -> Vec<Case> {
+    [F::cases::<SpeedUp>(), F::cases::<StartTogether>()].concat()
 }
 
 /// Ten thousand tasks of 20 us, spawned by one task.
@@ -32,6 +22,7 @@ struct SpeedUp;
 impl Workload for SpeedUp {
     const NAME: &'static str = "speed_up";
     const PINNED: bool = false;
+    const PARALLEL: bool = true;
 
     fn run<R: Runtime>(size: Size) -> Figures {
         let (tasks, pace) = (size.of(10_000), Pace::measure());
@@ -63,6 +54,7 @@ struct StartTogether;
 impl Workload for StartTogether {
     const NAME: &'static str = "start_together";
     const PINNED: bool = false;
+    const PARALLEL: bool = true;
 
     fn run<R: Runtime>(size: Size) -> Figures {
         let tries = if size == Size::Full { 20 } else { 5 };

@@ -3,27 +3,17 @@
 //! Two rows, because the channel is half of it. `ping_pong` uses the oneshot of `common::oneshot` on every
 //! runtime, `ping_pong_tokio` uses tokio's own on every runtime (it is tied to none).
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a bench stands outside the runtime and reads the true clock"
-)]
-
-#[allow(dead_code, reason = "each bench uses its own part of what they share")]
-mod common;
-
-use common::oneshot;
-use common::runner::{self, Figures, Size, Workload, on_all};
-use common::runtime::Runtime;
-use std::process::ExitCode;
+use super::common::case::{Case, Field, Figures, Size, Workload, per_operation};
+use super::common::oneshot;
+use super::common::runtime::Runtime;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Pairs alive at a time.
 const PAIRS: usize = 1_000;
 
-fn main() -> ExitCode {
-    runner::main(&[on_all::<PingPong>(), on_all::<PingPongTokio>()].concat())
+pub(crate) fn cases<F: Field>() -> Vec<Case> {
+    [F::cases::<PingPong>(), F::cases::<PingPongTokio>()].concat()
 }
 
 /// With the oneshot that belongs to nobody.
@@ -74,7 +64,7 @@ where
     P: Future<Output = u32> + Send + 'static,
 {
     let rounds = size.of(500);
-    runner::per_operation::<R>(rounds * PAIRS, |runtime| {
+    per_operation::<R>(rounds * PAIRS, |runtime| {
         runtime.run(async move {
             for _ in 0..rounds {
                 round::<R, P>(pair).await;

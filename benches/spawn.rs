@@ -1,25 +1,19 @@
 //! What it costs to spawn a task, let it run and join it.
 //!
 //! `spawn_join` spawns empty tasks in batches and joins them all: allocation, queueing and the handle, and
-//! nothing else. `chained_spawn` has one task alive at a time: each spawns the next, which is the shortest way
+//! nothing else. Its floor is what nobody can leave out: a box, a queue and a poll. `chained_spawn` has one task alive at a time: each spawns the next, which is the shortest way
 //! through a scheduler, and shows what a fresh allocation costs when the last one has just been freed.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a bench stands outside the runtime and reads the true clock"
-)]
+use super::common::case::{Case, Field, Figures, Size, Workload, of_second_pass, per_operation};
+use super::common::oneshot;
+use super::common::runtime::Runtime;
+use std::collections::VecDeque;
+use std::hint::black_box;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 
-#[allow(dead_code, reason = "each bench uses its own part of what they share")]
-mod common;
-
-use common::oneshot;
-use common::runner::{self, Figures, Size, Workload, on_all};
-use common::runtime::Runtime;
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    runner::main(&[on_all::<SpawnJoin>(), on_all::<ChainedSpawn>()].concat())
+pub(crate) fn cases<F: Field>() -> Vec<Case> {
+    [F::cases::<SpawnJoin>(), F::cases::<ChainedSpawn>()].concat()
 }
 
 /// Empty tasks, spawned in batches, all joined.
@@ -27,18 +21,21 @@ struct SpawnJoin;
 
 impl Workload for SpawnJoin {
     const NAME: &'static str = "spawn_join";
+    const FLOOR: Option<fn(Size) -> Figures> = Some(boxed_queued_and_polled);
 
     fn run<R: Runtime>(size: Size) -> Figures {
         let tasks = size.of(1_000_000);
-        runner::per_operation::<R>(tasks, |runtime| {
+        per_operation::<R>(tasks, |runtime| {
             let joined = runtime.run(spawn_and_join::<R>(tasks));
             assert_eq!(joined, tasks, "every task is joined once");
         })
     }
 }
 
+/// Tasks alive at a time.
+const BATCH: usize = 10_000;
+
 async fn spawn_and_join<R: Runtime>(tasks: usize) -> usize {
-    const BATCH: usize = 10_000;
     let mut handles = Vec::with_capacity(BATCH);
     let mut joined = 0;
     while joined < tasks {
@@ -51,6 +48,24 @@ async fn spawn_and_join<R: Runtime>(tasks: usize) -> usize {
     joined
 }
 
+/// Futures in boxes go into a queue in batches and are polled once, by a loop.
+fn boxed_queued_and_polled(size: Size) -> Figures {
+    let tasks = size.of(1_000_000);
+    of_second_pass(tasks, || {
+        let mut queue: VecDeque<Pin<Box<dyn Future<Output = usize>>>> = VecDeque::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut done = 0;
+        while done < tasks {
+            // It captures something, for an empty block would need no memory.
+            (0..BATCH.min(tasks - done)).for_each(|index| queue.push_back(Box::pin(async move { black_box(index) })));
+            while let Some(mut task) = queue.pop_front() {
+                assert!(task.as_mut().poll(&mut cx).is_ready(), "it waits for nothing");
+                done += 1;
+            }
+        }
+    })
+}
+
 /// Each task spawns the next.
 struct ChainedSpawn;
 
@@ -60,7 +75,7 @@ impl Workload for ChainedSpawn {
     fn run<R: Runtime>(size: Size) -> Figures {
         const DEPTH: usize = 1_000;
         let chains = size.of(1_000);
-        runner::per_operation::<R>(chains * DEPTH, |runtime| {
+        per_operation::<R>(chains * DEPTH, |runtime| {
             runtime.run(async move {
                 for _ in 0..chains {
                     let (done, over) = oneshot::channel();

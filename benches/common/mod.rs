@@ -1,13 +1,13 @@
-//! What every bench shares: one trait over all runtimes, one runner, one table.
+//! What every question shares: one trait over all runtimes, one runner, one table.
 //!
 //! A claim of speed is worth something only if both sides ran the same code in the same minutes. So a
 //! workload is written once, against [`runtime::Runtime`], and the runner measures it on every runtime:
 //!
 //! ```text
-//!   cargo bench --bench spawn                     the runner: prints the table
+//!   cargo bench, or the race                      the runner: prints the table
 //!     │  round 1: A B C ..   round 2: A B C ..    one after the other, never at the same time
 //!     ▼
-//!   the same binary, --child W R                  a process of its own for each measurement: allocators
+//!   the binary of A, --child WORKLOAD A SIZE      a process of its own for each measurement: allocators
 //!     pin to a cpu, warm up, measure, print       remember, and so do branch predictors
 //! ```
 //!
@@ -20,11 +20,11 @@
 //! - **M4** The workload's main part is itself a spawned task, on every runtime. From `block_on`, tokio's
 //!   multi-thread flavour would spawn from outside its workers, which is another question.
 
+pub(crate) mod case;
 pub(crate) mod load;
 pub(crate) mod machine;
-pub(crate) mod on_mainspring;
-pub(crate) mod on_tokio;
 pub(crate) mod oneshot;
+pub(crate) mod progress;
 pub(crate) mod runner;
 pub(crate) mod runtime;
 pub(crate) mod table;

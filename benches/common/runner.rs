@@ -1,17 +1,19 @@
 //! The runner: which measurements there are, who runs them, and in what order.
 //!
 //! The same binary plays two parts. Started by `cargo bench` it is the parent, which never measures anything:
-//! it starts one child after the other and collects what they print. With `--child` it is such a child.
-//! Started without `--bench` it runs every workload once, in a tiny size, and prints no figures.
+//! it starts one child after the other and collects what they print. With `--child` it is such a child, and with
+//! `--load` the load that one of its children drives. `--list` says which measurements it has to offer, for a
+//! parent of another binary. Started without `--bench` it runs every workload once, in a tiny size, and prints no
+//! figures.
 
-use super::machine;
-use super::runtime::Runtime;
+use super::case::{Case, Class, Size};
+use super::progress::Progress;
 use super::table::{Row, Table};
-use super::{on_mainspring, on_tokio};
+use super::{load, machine};
 use std::env;
-use std::io::{self, IsTerminal as _};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
 
 /// A child that is still running after this many seconds has hung; the slowest takes about ten.
 const CHILD_SECONDS_MAX: u32 = 180;
@@ -19,107 +21,96 @@ const CHILD_SECONDS_MAX: u32 = 180;
 /// The one cpu that pinned measurements share, one after the other.
 const CPU: usize = 0;
 
-/// What a measurement found: names, with their units, and numbers.
-pub(crate) type Figures = Vec<(&'static str, f64)>;
+/// The variable through which a child learns the cpu it is bound to.
+const CPU_VARIABLE: &str = "BENCH_CPU";
 
-/// A question put to every runtime.
-pub(crate) trait Workload {
-    /// Its name in the table, and on the command line of a child process.
-    const NAME: &'static str;
-    /// Whether all threads share one cpu. That gives the quietest figures, and says nothing about parallelism.
-    const PINNED: bool = true;
-
-    /// Does the work, checks its result, and says what it cost.
-    fn run<R: Runtime>(size: Size) -> Figures;
-}
-
-/// How much of a workload to do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Size {
-    /// What the README's figures are made with.
-    Full,
-    /// A tenth, for a first look.
-    Quick,
-    /// Just enough to see that it works.
-    Tiny,
-}
-
-impl Size {
-    /// Scales a count; never to nothing.
-    pub(crate) fn of(self, full: usize) -> usize {
-        match self {
-            Size::Full => full,
-            Size::Quick => (full / 10).max(1),
-            Size::Tiny => (full / 1_000).max(2),
-        }
-    }
-}
-
-/// One workload on one runtime.
-#[derive(Clone, Copy)]
-pub(crate) struct Case {
-    workload: &'static str,
-    runtime: &'static str,
-    /// The runtime that stands for 1.00.
-    yardstick: &'static str,
+/// One measurement, and which binary knows how to make it.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    program: PathBuf,
+    pub(crate) workload: String,
+    pub(crate) runtime: String,
+    pub(crate) class: Class,
+    /// Whether its process is bound to one cpu.
     pinned: bool,
-    run: fn(Size) -> Figures,
+    /// Whether a first look leaves it out.
+    long: bool,
 }
 
-impl Case {
-    fn new<W: Workload, R: Runtime>() -> Self {
-        let (workload, runtime, yardstick) = (W::NAME, R::NAME, R::YARDSTICK);
-        Self { workload, runtime, yardstick, pinned: W::PINNED, run: W::run::<R> }
+impl Entry {
+    /// What this binary has to offer.
+    pub(crate) fn all_of(cases: &[Case]) -> io::Result<Vec<Self>> {
+        let program = env::current_exe()?;
+        let lines: Vec<String> = cases.iter().map(line_of).collect();
+        Ok(lines.iter().filter_map(|line| Self::of_line(&program, line)).collect())
+    }
+
+    /// What another one has.
+    pub(crate) fn all_in(program: PathBuf) -> io::Result<Vec<Self>> {
+        let listed = Command::new(&program).arg("--list").stderr(Stdio::inherit()).output()?;
+        let text = String::from_utf8_lossy(&listed.stdout);
+        let entry = |line| Self::of_line(&program, line).ok_or_else(|| io::Error::other(format!("no case: {line}")));
+        text.lines().map(entry).collect()
+    }
+
+    fn of_line(program: &Path, line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split('\t').collect();
+        let [workload, runtime, class, pinned, long] = words[..] else { return None };
+        let class = Class::of_word(class)?;
+        let (workload, runtime) = (workload.to_owned(), runtime.to_owned());
+        Some(Self {
+            program: program.to_owned(),
+            workload,
+            runtime,
+            class,
+            pinned: pinned == "pinned",
+            long: long == "long",
+        })
+    }
+
+    /// Measures in a process of its own and reads what it prints: a figure a line, name, tab, number.
+    fn measure(&self, plan: &Plan) -> io::Result<Vec<(String, f64)>> {
+        let size = if plan.size == Size::Quick { "quick" } else { "full" };
+        let mut command = Command::new(&self.program);
+        command.args(["--child", &self.workload, &self.runtime, size]);
+        if self.pinned && plan.pinned {
+            command.env(CPU_VARIABLE, CPU.to_string());
+        }
+        let output = command.stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            return Err(io::Error::other(format!("its process ended with {}", output.status)));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let figure = |line: &str| {
+            let (name, value) = line.split_once('\t')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        text.lines().map(|line| figure(line).ok_or_else(|| io::Error::other(format!("not a figure: {line}")))).collect()
     }
 }
 
-/// The workload on every runtime there is.
-pub(crate) fn on_all<W: Workload>() -> Vec<Case> {
-    let mut cases = on_multi_thread::<W>();
-    cases.push(Case::new::<W, on_mainspring::CurrentThread>());
-    cases.push(Case::new::<W, on_mainspring::Local>());
-    cases.push(Case::new::<W, on_tokio::CurrentThread>());
-    cases.push(Case::new::<W, on_tokio::Local>());
-    cases
-}
-
-/// The workload on those that have more than one worker.
-pub(crate) fn on_multi_thread<W: Workload>() -> Vec<Case> {
-    vec![Case::new::<W, on_mainspring::MultiThread>(), Case::new::<W, on_tokio::MultiThread>()]
-}
-
-/// The body of every bench's `main`.
-pub(crate) fn main(cases: &[Case]) -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [flag, workload, runtime, size] = arguments.as_slice()
-        && flag == "--child"
-    {
-        return measure(cases, workload, runtime, size);
-    }
-    let Some(plan) = Plan::parse(&arguments) else {
-        eprintln!(
-            "usage: cargo bench --bench NAME -- [--quick] [--unpinned] [--rounds N] [WORD IN WORKLOAD/RUNTIME].."
-        );
-        return ExitCode::from(2);
-    };
-    let chosen: Vec<Case> = cases.iter().copied().filter(|case| plan.wants(case)).collect();
-    if plan.bench { race(&chosen, &plan) } else { try_all(&chosen) }
+/// A case as `--list` prints it.
+fn line_of(case: &Case) -> String {
+    let pinned = if case.pinned { "pinned" } else { "unpinned" };
+    let long = if case.long { "long" } else { "short" };
+    format!("{}\t{}\t{}\t{pinned}\t{long}", case.workload, case.runtime, case.class.word())
 }
 
 /// What the command line asks for.
-struct Plan {
+pub(crate) struct Plan {
     /// Measure; otherwise only try.
     bench: bool,
-    size: Size,
+    pub(crate) size: Size,
     /// `--unpinned` looks at what pinning hides: what a second worker costs, and what it gains.
-    pinned: bool,
-    rounds: usize,
+    pub(crate) pinned: bool,
+    pub(crate) rounds: usize,
     /// All of these must occur in `workload/runtime`.
     words: Vec<String>,
 }
 
 impl Plan {
-    fn parse(arguments: &[String]) -> Option<Self> {
+    /// None if there is an option it does not know.
+    pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
         let mut plan = Self { bench: false, size: Size::Full, pinned: true, rounds: 0, words: Vec::new() };
         let mut test = false;
         let mut left = arguments.iter();
@@ -141,64 +132,90 @@ impl Plan {
         Some(plan)
     }
 
-    fn wants(&self, case: &Case) -> bool {
-        let name = format!("{}/{}", case.workload, case.runtime);
-        self.words.iter().all(|word| name.contains(word.as_str()))
+    pub(crate) fn wants(&self, entry: &Entry) -> bool {
+        let name = format!("{}/{}", entry.workload, entry.runtime);
+        let is_too_long = entry.long && self.size == Size::Quick;
+        !is_too_long && self.words.iter().all(|word| name.contains(word.as_str()))
     }
 }
 
-/// The parent's part: rounds outside, runtimes inside, so that they take turns within seconds (M1).
-fn race(cases: &[Case], plan: &Plan) -> ExitCode {
+/// The body of `main` in `cargo bench`.
+pub(crate) fn main(cases: &[Case]) -> ExitCode {
+    if let Some(code) = run_as_helper(cases) {
+        return code;
+    }
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some(plan) = Plan::parse(&arguments) else {
+        eprintln!("usage: cargo bench -- [--quick] [--unpinned] [--rounds N] [WORD IN WORKLOAD/RUNTIME]..");
+        return ExitCode::from(2);
+    };
+    let entries = Entry::all_of(cases).expect("this binary knows where it lies");
+    // The two lists run in step, so one answer serves both.
+    let (cases, entries): (Vec<Case>, Vec<Entry>) =
+        cases.iter().copied().zip(entries).filter(|(_, entry)| plan.wants(entry)).unzip();
+    if !plan.bench {
+        return try_all(&cases);
+    }
+    Table::print_heading();
+    let (_, failed) = measure_all(&entries, &plan, |table, workload| table.print(workload));
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Plays the part of a child, of a load or of a list, if this process was started as one.
+pub(crate) fn run_as_helper(cases: &[Case]) -> Option<ExitCode> {
+    if load::run_if_asked() {
+        return Some(ExitCode::SUCCESS);
+    }
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--list"] => {
+            cases.iter().for_each(|case| println!("{}", line_of(case)));
+            Some(ExitCode::SUCCESS)
+        }
+        ["--child", workload, runtime, size] => Some(measure(cases, workload, runtime, size)),
+        _ => None,
+    }
+}
+
+/// The parent's part: rounds outside, runtimes inside, so that they take turns within seconds (M1). `each` is called
+/// after each workload. Entries of one workload must stand together. Also gives back what failed.
+pub(crate) fn measure_all(
+    entries: &[Entry],
+    plan: &Plan,
+    each: impl Fn(&Table, &str),
+) -> (Table, Vec<(String, String)>) {
     let mut table = Table::default();
-    let mut failed = false;
-    for workload in cases.chunk_by(|one, next| one.workload == next.workload) {
+    let mut failed = Vec::new();
+    let mut progress = Progress::new(entries.len() * plan.rounds);
+    for workload in entries.chunk_by(|one, next| one.workload == next.workload) {
         for round in 1..=plan.rounds {
-            progress(&format!("{}: round {round} of {}", workload[0].workload, plan.rounds));
-            for case in workload {
-                match in_a_child(case, plan) {
-                    Ok(figures) => figures.into_iter().for_each(|(name, value)| table.add(row_of(case, name), value)),
+            for entry in workload {
+                let name = (entry.workload.clone(), entry.runtime.clone());
+                progress.step(&format!("{} on {}, round {round} of {}", name.0, name.1, plan.rounds));
+                // One that has hung once is not waited for again.
+                if failed.contains(&name) {
+                    continue;
+                }
+                match entry.measure(plan) {
+                    Ok(figures) => {
+                        figures.into_iter().for_each(|(figure, value)| table.add(row_of(entry, figure), value))
+                    }
                     Err(error) => {
-                        eprintln!("{} on {}: {error}", case.workload, case.runtime);
-                        failed = true;
+                        progress.clear();
+                        eprintln!("{} on {}: {error}", entry.workload, entry.runtime);
+                        failed.push(name);
                     }
                 }
             }
         }
-        progress("");
-        table.print_and_clear();
+        progress.clear();
+        each(&table, &workload[0].workload);
     }
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    (table, failed)
 }
 
-/// One line that overwrites itself, for whoever sits in front of it.
-fn progress(line: &str) {
-    if io::stderr().is_terminal() {
-        eprint!("\r{line}\x1b[K");
-    }
-}
-
-fn row_of(case: &Case, figure: String) -> Row {
-    Row { workload: case.workload, figure, runtime: case.runtime, yardstick: case.yardstick }
-}
-
-/// Measures one case in a process of its own and reads what it prints: a figure a line, name, tab, number.
-fn in_a_child(case: &Case, plan: &Plan) -> io::Result<Vec<(String, f64)>> {
-    let size = if plan.size == Size::Quick { "quick" } else { "full" };
-    let mut command = Command::new(env::current_exe()?);
-    command.args(["--child", case.workload, case.runtime, size]);
-    if case.pinned && plan.pinned {
-        command.env("BENCH_CPU", CPU.to_string());
-    }
-    let output = command.stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err(io::Error::other(format!("its process ended with {}", output.status)));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let figure = |line: &str| {
-        let (name, value) = line.split_once('\t')?;
-        Some((name.to_owned(), value.parse().ok()?))
-    };
-    text.lines().map(|line| figure(line).ok_or_else(|| io::Error::other(format!("not a figure: {line}")))).collect()
+fn row_of(entry: &Entry, figure: String) -> Row {
+    Row { workload: entry.workload.clone(), figure, runtime: entry.runtime.clone(), class: entry.class }
 }
 
 /// The child's part.
@@ -208,7 +225,7 @@ fn measure(cases: &[Case], workload: &str, runtime: &str, size: &str) -> ExitCod
         return ExitCode::from(2);
     };
     machine::die_after(CHILD_SECONDS_MAX);
-    if let Some(cpu) = env::var("BENCH_CPU").ok().and_then(|cpu| cpu.parse().ok()) {
+    if let Some(cpu) = env::var(CPU_VARIABLE).ok().and_then(|cpu| cpu.parse().ok()) {
         machine::pin_to(cpu).expect("the machine has a cpu of this number");
     }
     let size = if size == "quick" { Size::Quick } else { Size::Full };
@@ -219,27 +236,11 @@ fn measure(cases: &[Case], workload: &str, runtime: &str, size: &str) -> ExitCod
 }
 
 /// Runs everything once, in this process: a workload that no longer works panics (M2).
-fn try_all(cases: &[Case]) -> ExitCode {
+pub(crate) fn try_all(cases: &[Case]) -> ExitCode {
     for case in cases {
         let figures = (case.run)(Size::Tiny);
         assert!(!figures.is_empty(), "{} on {} gives a figure", case.workload, case.runtime);
         println!("{} on {}: works", case.workload, case.runtime);
     }
     ExitCode::SUCCESS
-}
-
-/// Runs `pass` twice, once to warm up, and says what one of its `operations` cost the second time.
-pub(crate) fn per_operation<R: Runtime>(operations: usize, pass: impl Fn(&R)) -> Figures {
-    let runtime = R::start(2);
-    pass(&runtime);
-    let (wall, cpu) = clocked(|| pass(&runtime));
-    let each = |time: Duration| time.as_nanos() as f64 / operations as f64;
-    vec![("wall ns", each(wall)), ("cpu ns", each(cpu))]
-}
-
-/// How long something took, and how much cpu time of all threads went into it.
-pub(crate) fn clocked(body: impl FnOnce()) -> (Duration, Duration) {
-    let (start, cpu) = (Instant::now(), machine::cpu_time());
-    body();
-    (start.elapsed(), machine::cpu_time() - cpu)
 }

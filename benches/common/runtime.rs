@@ -4,76 +4,115 @@
 //! their timers and sockets: [`Runtime`] is the flavour, [`Leaves`] what its crate's flavours have in common.
 //! Every method is one call into the crate under test; nothing is boxed, counted or wrapped on the way,
 //! because at 30 ns a task even one more allocation would be the result.
+//!
+//! All futures are `Send`, so that one text of a workload suits everybody. The timers and sockets of some crates
+//! are not: their implementations vouch for them, each saying why no such task ever leaves its thread.
 
+use super::case::Class;
 use std::fmt::Debug;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The handle a runtime's `spawn` gives.
 pub(crate) type Join<R, T> = <<R as Runtime>::Leaves as Leaves>::Join<T>;
+
+/// Bytes in a [`Leaves::Buffer`].
+pub(crate) const BUFFER: usize = 1_024;
 
 /// One flavour of one crate.
 pub(crate) trait Runtime: Sized + 'static {
     /// The name in the table, and on the command line of a child process.
     const NAME: &'static str;
-    /// The runtime whose figure is 1.00 in the last column: tokio with as many threads.
-    const YARDSTICK: &'static str;
+    /// With whom it is compared.
+    const CLASS: Class;
+    /// Whether dropping it drops the tasks it still has. One whose threads never end cannot.
+    const ENDS_ITS_TASKS: bool = true;
+    /// Whether a task that wakes itself while it is polled goes to the back of the queue.
+    const YIELDS_TO_OTHERS: bool = true;
     /// What it shares with its crate's other flavours.
     type Leaves: Leaves;
 
     /// Starts it. A flavour with one thread has one, whatever `workers` says.
     fn start(workers: usize) -> Self;
 
-    /// Drives `main` to its end.
-    fn block_on<F: Future>(&self, main: F) -> F::Output;
+    /// Runs a workload's main part as a task (M4) that may use leaves, and waits for it.
+    fn run<F>(&self, main: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
 
-    /// Spawns on the runtime that is running. The bound is `Send` even where a flavour would not ask for it,
-    /// since the same workload has to suit them all.
+    /// Spawns on the runtime that is running, as its crate says one should.
     fn spawn<F>(future: F) -> Join<Self, F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static;
 
-    /// Runs a workload's main part as a task (M4).
-    fn run<F>(&self, main: F) -> F::Output
+    /// Spawns a task that uses timers or sockets. Another call than [`Runtime::spawn`] only where a crate with many
+    /// threads wants such a task to stay on one.
+    fn spawn_with_leaves<F>(future: F) -> Join<Self, F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.block_on(async { Self::spawn(main).await.expect("a workload's main part does not panic") })
+        Self::spawn(future)
     }
+}
+
+/// A flavour that also takes tasks from threads which are no part of it.
+pub(crate) trait Outside: Runtime {
+    /// What such a thread keeps in order to spawn.
+    type Spawner: Send + 'static;
+
+    /// One of them.
+    fn spawner(&self) -> Self::Spawner;
+
+    /// Spawns through it, from any thread.
+    fn spawn_through<F>(spawner: &Self::Spawner, future: F) -> Join<Self, F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
 }
 
 /// What the flavours of one crate share.
 pub(crate) trait Leaves: 'static {
     /// Why a task gave no output.
     type JoinError: Debug + Send;
-    /// A handle to a spawned task.
-    type Join<T: Send + 'static>: Future<Output = Result<T, Self::JoinError>> + Send + Unpin;
-    /// A timer, inert until it is polled.
-    type Sleep: Future<Output = ()> + Send + 'static;
+    /// A handle to a spawned task, which goes on without it.
+    type Join<T: Send + 'static>: Future<Output = Result<T, Self::JoinError>> + Send;
     /// A listening socket.
-    type Listener: Send + Sync + 'static;
+    type Listener: Send + 'static;
     /// A connected socket.
     type Stream: Send + 'static;
+    /// [`BUFFER`] bytes that belong to a task: an array, or a vector for those that lend it to the kernel.
+    type Buffer: Send + 'static;
 
     /// Lets every other ready task run first.
     fn yield_now() -> impl Future<Output = ()> + Send;
 
     /// Waits for at least `duration`.
-    fn sleep(duration: Duration) -> Self::Sleep;
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Waits until `due`.
+    fn sleep_until(due: Instant) -> impl Future<Output = ()> + Send + 'static;
 
     /// Listens on a free port of the loopback interface.
     fn listen() -> impl Future<Output = io::Result<(Self::Listener, SocketAddr)>> + Send;
 
     /// The next connection.
-    fn accept(listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn accept(listener: &mut Self::Listener) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// An empty buffer.
+    fn buffer() -> Self::Buffer;
 
     /// Reads what there is; 0 at the end of the stream.
-    fn read(stream: &mut Self::Stream, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
+    fn read(stream: &mut Self::Stream, into: &mut Self::Buffer) -> impl Future<Output = io::Result<usize>> + Send;
 
-    /// Writes all of it.
-    fn write_all(stream: &mut Self::Stream, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+    /// Writes the first `count` bytes, all of them.
+    fn write_all(
+        stream: &mut Self::Stream,
+        from: &mut Self::Buffer,
+        count: usize,
+    ) -> impl Future<Output = io::Result<()>> + Send;
 }

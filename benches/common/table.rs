@@ -1,22 +1,42 @@
-//! The table: medians, spreads, and ratios to tokio with as many threads.
+//! All values of all rounds, and what they come to: medians, spreads, and ratios to tokio with as many threads.
 
-/// One line of the table.
+use super::case::Class;
+
+/// What a value belongs to.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Row {
-    pub(crate) workload: &'static str,
+    pub(crate) workload: String,
     /// What was counted, with its unit.
     pub(crate) figure: String,
-    pub(crate) runtime: &'static str,
-    /// The runtime whose median this one's is divided by.
-    pub(crate) yardstick: &'static str,
+    pub(crate) runtime: String,
+    /// With whom it is compared.
+    pub(crate) class: Class,
 }
 
-/// All values of all rounds, in the order in which their rows were first seen.
+/// The values of a row, summed up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Summary {
+    /// The least and the greatest.
+    pub(crate) range: (f64, f64),
+    /// Between these two lies the middle half, rounded outwards: with three rounds it is the range.
+    pub(crate) quartiles: (f64, f64),
+    pub(crate) median: f64,
+}
+
+impl Summary {
+    pub(crate) fn of(values: &[f64]) -> Self {
+        let mut values = values.to_vec();
+        values.sort_by(f64::total_cmp);
+        let last = values.len() - 1;
+        let quartiles = (values[last / 4], values[last - last / 4]);
+        Self { range: (values[0], values[last]), quartiles, median: quantile(&mut values, 0.5) }
+    }
+}
+
+/// All rows, in the order in which they were first seen.
 #[derive(Default)]
 pub(crate) struct Table {
     rows: Vec<(Row, Vec<f64>)>,
-    /// Whether the heading has been printed.
-    headed: bool,
 }
 
 impl Table {
@@ -28,38 +48,44 @@ impl Table {
         }
     }
 
-    /// Prints what there is, figure by figure, so that the runtimes to compare stand under each other.
-    pub(crate) fn print_and_clear(&mut self) {
-        if !self.headed {
-            println!("{:<18} {:<20} {:<16} {:>10}  {:>15}  ratio", "workload", "figure", "runtime", "median", "spread");
-            self.headed = true;
-        }
-        let mut figures: Vec<String> = Vec::new();
-        for (row, _) in &self.rows {
-            if !figures.contains(&row.figure) {
-                figures.push(row.figure.clone());
+    /// Every row with its values.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&Row, &[f64])> {
+        self.rows.iter().map(|(row, values)| (row, values.as_slice()))
+    }
+
+    /// What the rounds came to, if there were any.
+    pub(crate) fn summary(&self, workload: &str, figure: &str, runtime: &str) -> Option<Summary> {
+        let is_it = |row: &Row| row.workload == workload && row.figure == figure && row.runtime == runtime;
+        self.rows.iter().find(|(row, _)| is_it(row)).map(|(_, values)| Summary::of(values))
+    }
+
+    pub(crate) fn print_heading() {
+        println!("{:<18} {:<20} {:<16} {:>10}  {:>15}  ratio", "workload", "figure", "runtime", "median", "spread");
+    }
+
+    /// Prints one workload, figure by figure, so that the runtimes to compare stand under each other.
+    pub(crate) fn print(&self, workload: &str) {
+        let of_workload = || self.rows().filter(|(row, _)| row.workload == workload);
+        let mut figures: Vec<&str> = Vec::new();
+        for (row, _) in of_workload() {
+            if !figures.contains(&row.figure.as_str()) {
+                figures.push(&row.figure);
             }
         }
-        for figure in &figures {
-            self.rows.iter().filter(|(row, _)| row.figure == *figure).for_each(|(row, values)| self.line(row, values));
+        for figure in figures {
+            of_workload().filter(|(row, _)| row.figure == figure).for_each(|(row, values)| self.line(row, values));
         }
-        self.rows.clear();
     }
 
     fn line(&self, row: &Row, values: &[f64]) {
-        let median = quantile(&mut values.to_vec(), 0.5);
-        let of_median = |part: f64| (quantile(&mut values.to_vec(), part) / median - 1.0) * 100.0;
-        let spread = format!("{:+.0} {:+.0} %", of_median(0.0), of_median(1.0));
-        let ratio = self
-            .median_of(row.yardstick, &row.figure)
-            .map_or("-".to_owned(), |yardstick| format!("{:.2} of {}", median / yardstick, row.yardstick));
-        let Row { workload, figure, runtime, .. } = row;
+        let Summary { range: (least, greatest), median, .. } = Summary::of(values);
+        let of_median = |value: f64| (value / median - 1.0) * 100.0;
+        let spread = format!("{:+.0} {:+.0} %", of_median(least), of_median(greatest));
+        let Row { workload, figure, runtime, class } = row;
+        let yardstick = class.yardstick();
+        let of_yardstick = |known: Summary| format!("{:.2} of {yardstick}", median / known.median);
+        let ratio = self.summary(workload, figure, yardstick).map_or("-".to_owned(), of_yardstick);
         println!("{workload:<18} {figure:<20} {runtime:<16} {median:>10.2}  {spread:>15}  {ratio}");
-    }
-
-    fn median_of(&self, runtime: &str, figure: &str) -> Option<f64> {
-        let (_, values) = self.rows.iter().find(|(row, _)| row.runtime == runtime && row.figure == figure)?;
-        Some(quantile(&mut values.clone(), 0.5))
     }
 }
 

@@ -91,6 +91,8 @@ pub(crate) fn is_root(path: &str) -> bool {
         ["src", "lib.rs" | "main.rs"] => true,
         ["src", ..] => false,
         [_, _] | [_, _, "main.rs"] => true,
+        // A package of its own inside the benches: what the main one shall not have to build.
+        ["benches", _, "src", "main.rs"] | ["benches", _, "src", "bin", _] => true,
         _ => false,
     }
 }

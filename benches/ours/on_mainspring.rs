@@ -1,13 +1,13 @@
 //! mainspring in its three flavours: what is being measured.
 
-use super::on_tokio;
-use super::runtime::{Join, Leaves, Runtime};
+use crate::benches::common::case::Class;
+use crate::benches::common::runtime::{BUFFER, Join, Leaves, Outside, Runtime};
 use mainspring::net::{TcpListener, TcpStream};
 use mainspring::runtime::Builder;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The multi-thread flavour.
 pub(crate) struct MultiThread(mainspring::runtime::Runtime);
@@ -20,15 +20,19 @@ pub(crate) struct Local(mainspring::runtime::Runtime);
 
 impl Runtime for MultiThread {
     const NAME: &'static str = "mainspring_mt";
-    const YARDSTICK: &'static str = on_tokio::MultiThread::NAME;
+    const CLASS: Class = Class::TwoWorkers;
     type Leaves = Mainspring;
 
     fn start(workers: usize) -> Self {
         Self(Builder::new_multi_thread().workers(workers).build().expect("mainspring starts"))
     }
 
-    fn block_on<F: Future>(&self, main: F) -> F::Output {
-        self.0.block_on(main)
+    fn run<F>(&self, main: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.block_on(async { Self::spawn(main).await.expect("a workload's main part does not panic") })
     }
 
     fn spawn<F>(future: F) -> Join<Self, F::Output>
@@ -42,15 +46,19 @@ impl Runtime for MultiThread {
 
 impl Runtime for CurrentThread {
     const NAME: &'static str = "mainspring_ct";
-    const YARDSTICK: &'static str = on_tokio::CurrentThread::NAME;
+    const CLASS: Class = Class::OneThread;
     type Leaves = Mainspring;
 
     fn start(_: usize) -> Self {
         Self(Builder::new_current_thread().build().expect("mainspring starts"))
     }
 
-    fn block_on<F: Future>(&self, main: F) -> F::Output {
-        self.0.block_on(main)
+    fn run<F>(&self, main: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.block_on(async { Self::spawn(main).await.expect("a workload's main part does not panic") })
     }
 
     fn spawn<F>(future: F) -> Join<Self, F::Output>
@@ -64,15 +72,19 @@ impl Runtime for CurrentThread {
 
 impl Runtime for Local {
     const NAME: &'static str = "mainspring_local";
-    const YARDSTICK: &'static str = on_tokio::CurrentThread::NAME;
+    const CLASS: Class = Class::OneThread;
     type Leaves = Mainspring;
 
     fn start(_: usize) -> Self {
         Self(Builder::new_current_thread().build().expect("mainspring starts"))
     }
 
-    fn block_on<F: Future>(&self, main: F) -> F::Output {
-        self.0.block_on(main)
+    fn run<F>(&self, main: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.block_on(async { Self::spawn(main).await.expect("a workload's main part does not panic") })
     }
 
     fn spawn<F>(future: F) -> Join<Self, F::Output>
@@ -84,22 +96,58 @@ impl Runtime for Local {
     }
 }
 
+impl Outside for MultiThread {
+    type Spawner = mainspring::runtime::Handle;
+
+    fn spawner(&self) -> Self::Spawner {
+        self.0.handle().clone()
+    }
+
+    fn spawn_through<F>(spawner: &Self::Spawner, future: F) -> Join<Self, F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        spawner.spawn(future)
+    }
+}
+
+impl Outside for CurrentThread {
+    type Spawner = mainspring::runtime::Handle;
+
+    fn spawner(&self) -> Self::Spawner {
+        self.0.handle().clone()
+    }
+
+    fn spawn_through<F>(spawner: &Self::Spawner, future: F) -> Join<Self, F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        spawner.spawn(future)
+    }
+}
+
 /// What the three share.
 pub(crate) struct Mainspring;
 
 impl Leaves for Mainspring {
     type JoinError = mainspring::task::JoinError;
     type Join<T: Send + 'static> = mainspring::task::JoinHandle<T>;
-    type Sleep = mainspring::time::Sleep;
     type Listener = TcpListener;
     type Stream = TcpStream;
+    type Buffer = [u8; BUFFER];
 
     fn yield_now() -> impl Future<Output = ()> + Send {
         mainspring::task::yield_now()
     }
 
-    fn sleep(duration: Duration) -> Self::Sleep {
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         mainspring::time::sleep(duration)
+    }
+
+    fn sleep_until(due: Instant) -> impl Future<Output = ()> + Send + 'static {
+        mainspring::time::sleep_until(due.into())
     }
 
     async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
@@ -108,16 +156,20 @@ impl Leaves for Mainspring {
         Ok((listener, address))
     }
 
-    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    async fn accept(listener: &mut TcpListener) -> io::Result<TcpStream> {
         let (stream, _) = listener.accept().await?;
         Ok(stream)
     }
 
-    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-        stream.read(buffer).await
+    fn buffer() -> Self::Buffer {
+        [0; BUFFER]
     }
 
-    async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-        stream.write_all(bytes).await
+    async fn read(stream: &mut TcpStream, into: &mut Self::Buffer) -> io::Result<usize> {
+        stream.read(into).await
+    }
+
+    async fn write_all(stream: &mut TcpStream, from: &mut Self::Buffer, count: usize) -> io::Result<()> {
+        stream.write_all(&from[..count]).await
     }
 }

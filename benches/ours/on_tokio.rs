@@ -3,11 +3,12 @@
 //! Built as its documentation says, with nothing tuned: whoever thinks a setting would change the picture can
 //! change it here, in one place.
 
-use super::runtime::{Join, Leaves, Runtime};
+use crate::benches::common::case::Class;
+use crate::benches::common::runtime::{BUFFER, Join, Leaves, Outside, Runtime};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
@@ -32,7 +33,7 @@ fn current_thread() -> tokio::runtime::Runtime {
 
 impl Runtime for MultiThread {
     const NAME: &'static str = "tokio_mt";
-    const YARDSTICK: &'static str = Self::NAME;
+    const CLASS: Class = Class::TwoWorkers;
     type Leaves = Tokio;
 
     fn start(workers: usize) -> Self {
@@ -40,8 +41,12 @@ impl Runtime for MultiThread {
         Self(builder.worker_threads(workers).enable_all().build().expect("tokio starts"))
     }
 
-    fn block_on<F: Future>(&self, main: F) -> F::Output {
-        self.0.block_on(main)
+    fn run<F>(&self, main: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.block_on(async { Self::spawn(main).await.expect("a workload's main part does not panic") })
     }
 
     fn spawn<F>(future: F) -> Join<Self, F::Output>
@@ -55,15 +60,19 @@ impl Runtime for MultiThread {
 
 impl Runtime for CurrentThread {
     const NAME: &'static str = "tokio_ct";
-    const YARDSTICK: &'static str = Self::NAME;
+    const CLASS: Class = Class::OneThread;
     type Leaves = Tokio;
 
     fn start(_: usize) -> Self {
         Self(current_thread())
     }
 
-    fn block_on<F: Future>(&self, main: F) -> F::Output {
-        self.0.block_on(main)
+    fn run<F>(&self, main: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.block_on(async { Self::spawn(main).await.expect("a workload's main part does not panic") })
     }
 
     fn spawn<F>(future: F) -> Join<Self, F::Output>
@@ -77,14 +86,19 @@ impl Runtime for CurrentThread {
 
 impl Runtime for Local {
     const NAME: &'static str = "tokio_local";
-    const YARDSTICK: &'static str = CurrentThread::NAME;
+    const CLASS: Class = Class::OneThread;
     type Leaves = Tokio;
 
     fn start(_: usize) -> Self {
         Self { tasks: LocalSet::new(), runtime: current_thread() }
     }
 
-    fn block_on<F: Future>(&self, main: F) -> F::Output {
+    fn run<F>(&self, main: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let main = async { Self::spawn(main).await.expect("a workload's main part does not panic") };
         self.tasks.block_on(&self.runtime, main)
     }
 
@@ -97,22 +111,58 @@ impl Runtime for Local {
     }
 }
 
+impl Outside for MultiThread {
+    type Spawner = tokio::runtime::Handle;
+
+    fn spawner(&self) -> Self::Spawner {
+        self.0.handle().clone()
+    }
+
+    fn spawn_through<F>(spawner: &Self::Spawner, future: F) -> Join<Self, F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        spawner.spawn(future)
+    }
+}
+
+impl Outside for CurrentThread {
+    type Spawner = tokio::runtime::Handle;
+
+    fn spawner(&self) -> Self::Spawner {
+        self.0.handle().clone()
+    }
+
+    fn spawn_through<F>(spawner: &Self::Spawner, future: F) -> Join<Self, F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        spawner.spawn(future)
+    }
+}
+
 /// What the three share.
 pub(crate) struct Tokio;
 
 impl Leaves for Tokio {
     type JoinError = tokio::task::JoinError;
     type Join<T: Send + 'static> = tokio::task::JoinHandle<T>;
-    type Sleep = tokio::time::Sleep;
     type Listener = TcpListener;
     type Stream = TcpStream;
+    type Buffer = [u8; BUFFER];
 
     fn yield_now() -> impl Future<Output = ()> + Send {
         tokio::task::yield_now()
     }
 
-    fn sleep(duration: Duration) -> Self::Sleep {
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         tokio::time::sleep(duration)
+    }
+
+    fn sleep_until(due: Instant) -> impl Future<Output = ()> + Send + 'static {
+        tokio::time::sleep_until(due.into())
     }
 
     async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
@@ -121,16 +171,20 @@ impl Leaves for Tokio {
         Ok((listener, address))
     }
 
-    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    async fn accept(listener: &mut TcpListener) -> io::Result<TcpStream> {
         let (stream, _) = listener.accept().await?;
         Ok(stream)
     }
 
-    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-        stream.read(buffer).await
+    fn buffer() -> Self::Buffer {
+        [0; BUFFER]
     }
 
-    async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-        stream.write_all(bytes).await
+    async fn read(stream: &mut TcpStream, into: &mut Self::Buffer) -> io::Result<usize> {
+        stream.read(into).await
+    }
+
+    async fn write_all(stream: &mut TcpStream, from: &mut Self::Buffer, count: usize) -> io::Result<()> {
+        stream.write_all(&from[..count]).await
     }
 }
