@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 /// How many slots there are. Each is a word; a number too high fails to compile where the slot is declared.
-const SLOTS: usize = 9;
+const SLOTS: usize = 10;
 
 /// What this thread is doing.
 struct Context {
@@ -170,6 +170,11 @@ pub(crate) fn charge() -> Option<u32> {
 #[inline]
 pub(crate) fn refund() {
     CONTEXT.with(|context| context.budget.set(context.budget.get().saturating_add(1)));
+}
+
+/// Lifts the budget for the rest of this poll.
+pub(crate) fn lift_budget() {
+    CONTEXT.with(|context| context.budget.set(u32::MAX));
 }
 
 /// Ends the budget of this poll at once: the task has had its time.

@@ -112,7 +112,7 @@ impl RefUnwindSafe for Driver {}
 impl Driver {
     /// All drivers of one runtime share its clock, by which they also know each other.
     pub(crate) fn real(clock: &Arc<Clock>, events_capacity: usize) -> io::Result<Arc<Self>> {
-        Ok(Self::new(clock, Kind::Real(Box::new(Reactor::new(events_capacity)?))))
+        Ok(Self::new(clock, Kind::Real(Box::new(Reactor::new(events_capacity, clock)?))))
     }
 
     pub(crate) fn simulated(clock: &Arc<Clock>, seed: u64) -> Arc<Self> {

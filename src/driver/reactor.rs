@@ -29,6 +29,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
+use super::Clock;
 use super::alarm::Alarms;
 use super::source::{Bits, Source, runtime_is_gone};
 use super::wheel::Crowd;
@@ -82,11 +83,11 @@ struct Sources {
 
 impl Reactor {
     /// A reactor that takes up to `events_capacity` events a turn; what is left over comes with the next.
-    pub(crate) fn new(events_capacity: usize) -> io::Result<Self> {
+    pub(crate) fn new(events_capacity: usize, clock: &Arc<Clock>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = mio::Waker::new(&registry, WAKE)?;
-        let alarms = Alarms::new(&registry, ALARMS)?;
+        let alarms = Alarms::new(&registry, ALARMS, clock)?;
         Ok(Self {
             turn: Mutex::new(Turn { poll, events: Events::with_capacity(events_capacity) }),
             registry,
@@ -142,7 +143,7 @@ impl Reactor {
     /// From any thread: makes a sleeping owner come back within `in_ns`.
     pub(crate) fn arm_within(&self, now_ns: u64, in_ns: u64) {
         if self.alarms.exist() {
-            self.alarms.arm(now_ns, Crowd::of_one(now_ns.saturating_add(in_ns)));
+            self.alarms.arm(Crowd::of_one(now_ns.saturating_add(in_ns)));
         } else {
             self.wake();
         }
@@ -196,7 +197,7 @@ impl Reactor {
         if left.is_zero() || !self.alarms.exist() {
             return Some(left); // mio rounds up to a millisecond, and never to a zero
         }
-        self.alarms.arm(now_ns, crowd);
+        self.alarms.arm(crowd);
         cap
     }
 
@@ -276,7 +277,7 @@ mod tests {
     const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
     fn reactor() -> Reactor {
-        Reactor::new(16).expect("descriptors are to be had")
+        Reactor::new(16, &Arc::new(Clock::new())).expect("descriptors are to be had")
     }
 
     fn pair() -> (TcpStream, TcpStream) {

@@ -2,6 +2,7 @@
 
 use super::handle::Handle;
 use super::spawn::{Builder, current};
+use crate::sched::blocking::Place;
 use crate::task::JoinHandle;
 use std::panic::Location;
 use std::{error, fmt};
@@ -68,10 +69,10 @@ where
     R: Send + 'static,
 {
     let shared = current("try_spawn_blocking");
-    match shared.has_room_for_job() {
-        true => Ok(shared.spawn_blocking(job, Builder::new().birth(Location::caller()))),
-        false => Err(QueueFull(job)),
+    if !shared.reserve_place_for_job() {
+        return Err(QueueFull(job));
     }
+    Ok(shared.spawn_blocking(job, Builder::new().birth(Location::caller()), Place::Reserved))
 }
 
 /// As many blocking jobs wait as the runtime allows; here is the closure back.
@@ -104,7 +105,7 @@ impl Builder {
         R: Send + 'static,
     {
         let birth = self.birth(Location::caller());
-        current("spawn_blocking").spawn_blocking(job, birth)
+        current("spawn_blocking").spawn_blocking(job, birth, Place::Any)
     }
 }
 
@@ -126,6 +127,6 @@ impl Handle {
         R: Send + 'static,
     {
         let birth = Builder::new().birth(Location::caller());
-        self.shared().spawn_blocking(job, birth)
+        self.shared().spawn_blocking(job, birth, Place::Any)
     }
 }

@@ -273,9 +273,7 @@ fn refuse<T>(why: String) -> io::Result<T> {
 
 fn start_thread(shared: &Arc<Shared>, index: usize) -> io::Result<()> {
     let name = format!("{}-{index}", shared.config.thread_name);
-    let (stack, shared) = (shared.config.thread_stack_size, shared.clone());
-    // The thread is not joined: shutdown waits for its core, with a deadline, and a stuck thread must not hold it up.
-    sys::spawn_thread(name, stack, move || shared.as_thread(|| worker::run_thread(&shared))).map(drop)
+    shared.start_thread(name, shared.config.thread_stack_size, || (), worker::run_thread)
 }
 
 impl fmt::Debug for Builder {

@@ -42,6 +42,10 @@ fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'st
         "`block_on` inside a task or another `block_on` would block the worker that must run what it waits for: use \
          `.await`, or call it from a thread of your own"
     );
+    assert!(
+        !until_quiet || !CURRENT.with(|job| job.is_some_and(|job| shared.waits_for(job))),
+        "`run` inside a blocking job of the same runtime would wait for that job: use `block_on`, or make the job a daemon"
+    );
     let mut output = None;
     {
         let output = &mut output;

@@ -160,8 +160,11 @@ impl Drop for Runtime {
             return;
         }
         if shutdown::is_inside(&self.handle.shared) {
-            // The thread drains its core when it is back in its loop.
-            shutdown::stop(&self.handle.shared);
+            if shutdown::runs_tasks_of(&self.handle.shared) {
+                shutdown::stop(&self.handle.shared); // the thread drains its core when it is back in its loop
+            } else {
+                shutdown::begin(&self.handle.shared); // a job: if nobody has a core, nobody else would drain it
+            }
             return;
         }
         let report = shutdown::shut_down(&self.handle.shared, self.shutdown_timeout);

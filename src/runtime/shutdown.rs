@@ -4,26 +4,29 @@
 //!    worker is notified.
 //! 2. *Cancel.* Each worker, when the poll it is in returns, notes who is alive, asks every task of its registry to go, and
 //!    runs them (which drops them) until the registry is empty and its inbox closed (S3). Cores that rest are drained here.
-//! 3. *Wait.* Until all cores and the pool's threads are gone, or the time is up. A thread that is stuck in a task keeps its core and goes through
+//! 3. *Wait.* Until all cores and all threads are gone, or the time is up. A thread that is stuck in a task keeps its core and goes through
 //!    phase 2 by itself when the task returns.
 //! 4. *Report.* Who was cancelled, and what is stuck in which task.
 
 use crate::driver::clock::real_now;
+use crate::sched::crew::CREW;
 use crate::sched::local::{LOCAL, Local};
 use crate::sched::report::ShutdownReport;
 use crate::sched::shared::Shared;
-use crate::task::CURRENT;
 use crate::sched::{core::CORE, worker};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// Is this thread one of the runtime's own right now, so that waiting for the runtime would be waiting for itself?
-pub(super) fn is_inside(shared: &Arc<Shared>) -> bool {
+/// Does this thread run the runtime's tasks right now? Then it drains its core when it is back in its loop.
+pub(super) fn runs_tasks_of(shared: &Arc<Shared>) -> bool {
     let holds_core = CORE.with(|core| core.is_some_and(|core| Arc::ptr_eq(&core.shared, shared)));
-    // A blocking job of the runtime is waited for, too.
-    let is_job = CURRENT.with(|task| task.is_some_and(|task| shared.is_home_of(task)));
-    holds_core || is_job || LOCAL.with(|local| local.is_some_and(|local| Arc::ptr_eq(local.shared(), shared)))
+    holds_core || LOCAL.with(|local| local.is_some_and(|local| Arc::ptr_eq(local.shared(), shared)))
+}
+
+/// Would waiting for the runtime be waiting for this thread itself? Also if it is in another runtime's `block_on`.
+pub(super) fn is_inside(shared: &Arc<Shared>) -> bool {
+    runs_tasks_of(shared) || CREW.with(|made_for| made_for.is_some_and(|made_for| Arc::ptr_eq(made_for, shared)))
 }
 
 /// All four phases.
@@ -31,11 +34,9 @@ pub(super) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> ShutdownRepo
     begin(shared);
     let started = real_now();
     let cores_gone = wait_for_the_end(shared, timeout);
-    let left = || timeout.saturating_sub(started.elapsed());
-    // Each is asked, even if the time is up: what has ended is not to be called stuck.
-    let jobs_gone = shared.blocking.wait_until_left(left());
-    let threads_gone = shared.dedicated.wait_until_left(left());
-    let complete = cores_gone && jobs_gone && threads_gone;
+    // Asked even if the time is up: what has ended is not to be called stuck.
+    let threads_gone = shared.crew.wait_until_left(timeout.saturating_sub(started.elapsed()));
+    let complete = cores_gone && threads_gone;
     shared.report.finish(shared, complete)
 }
 

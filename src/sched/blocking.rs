@@ -25,13 +25,10 @@
 //! Cases of the catalogue: BLK-01 to BLK-04, BLK-07 to BLK-09.
 
 use super::report::TaskInfo;
-use super::shared::{Flavour, RUNTIME, Shared, coarse_ms, reject};
+use super::shared::{Flavour, Shared, coarse_ms, reject};
 use super::worker::or_abort;
 use crate::base::atomic::{Condvar, Mutex};
-use crate::base::quiet::quietly;
-use crate::base::sys;
-use crate::driver::DRIVER;
-use crate::driver::clock::real_now;
+use crate::task::budget;
 use crate::task::{Birth, Flags, Header, JoinHandle, Queued, Ran, spawn_cell};
 use slab::Slab;
 use std::collections::VecDeque;
@@ -58,8 +55,6 @@ pub(crate) struct Blocking {
     locked: Mutex<Book<Queued>>,
     /// Idle threads sleep here.
     work: Condvar,
-    /// Whoever shuts down waits here for the threads to leave.
-    left: Condvar,
     limits: Limits,
 }
 
@@ -77,6 +72,8 @@ struct Book<T> {
     /// How many were ever hired, for their names.
     hired: usize,
     threads_max: usize,
+    /// Places kept for jobs that are being made.
+    reserved: usize,
     /// B3.
     closed: bool,
     /// What each busy thread runs, for the report.
@@ -89,6 +86,15 @@ pub(super) struct Running {
     pub(super) name: Option<String>,
     pub(super) spawned_at: &'static Location<'static>,
     pub(super) born_ms: u32,
+}
+
+/// Where a job comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At the end, however long the queue is.
+    Any,
+    /// In a place that was kept for it.
+    Reserved,
 }
 
 /// What whoever called owes, once the lock is released.
@@ -117,6 +123,7 @@ impl<F: FnOnce() -> R, R> Future for Job<F> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
+        budget::lift();
         let job = self.0.take().expect("a job is polled once: its one poll is never pending");
         Poll::Ready(job())
     }
@@ -125,7 +132,7 @@ impl<F: FnOnce() -> R, R> Future for Job<F> {
 impl Shared {
     /// Runs a closure on a thread of the pool; in a simulation as a task among the others, since there a second thread would
     /// be one that the seed knows nothing of.
-    pub(crate) fn spawn_blocking<F, R>(self: &Arc<Self>, job: F, mut birth: Birth) -> JoinHandle<R>
+    pub(crate) fn spawn_blocking<F, R>(self: &Arc<Self>, job: F, mut birth: Birth, place: Place) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -141,24 +148,24 @@ impl Shared {
         }
         // Its home is a worker only for the cell's count and the panic hook: a job is never woken.
         let (task, handle) = spawn_cell(Job::new(job), &*self.workers[0], birth);
-        self.blocking.push(self, task);
+        self.blocking.push(self, task, place);
         handle
     }
 
-    /// Is there room in the queue of jobs?
-    pub(crate) fn has_room_for_job(&self) -> bool {
-        self.blocking.locked.lock().queue.len() < self.config.limits.queue_max
+    /// Keeps a place in the queue of jobs for the caller's next one; false if there is none.
+    pub(crate) fn reserve_place_for_job(&self) -> bool {
+        self.blocking.locked.lock().reserve(self.config.limits.queue_max)
     }
 }
 
 impl Blocking {
     pub(crate) fn new(limits: Limits) -> Self {
         let book = Mutex::new(Book::new(limits.threads_max));
-        Self { locked: book, work: Condvar::new(), left: Condvar::new(), limits }
+        Self { locked: book, work: Condvar::new(), limits }
     }
 
-    fn push(&self, shared: &Arc<Shared>, task: Queued) {
-        let pushed = self.locked.lock().push(task);
+    fn push(&self, shared: &Arc<Shared>, task: Queued, place: Place) {
+        let pushed = self.locked.lock().push(task, place);
         match pushed {
             Ok(call) => self.make(shared, call),
             Err(task) => refuse(shared, task),
@@ -177,13 +184,13 @@ impl Blocking {
     fn hire(&self, shared: &Arc<Shared>, number: usize) {
         let name = format!("{}-blocking-{number}", shared.config.thread_name);
         let (stack, owned) = (shared.config.thread_stack_size, shared.clone());
-        let live = move || owned.as_thread(|| or_abort(|| owned.blocking.run_thread(&owned)));
-        let made = sys::spawn_thread(name, stack, live);
-        if made.is_ok() {
+        // It comes before the user's hook runs, which may take its time, or wait for a job.
+        let come = move || owned.blocking.locked.lock().come();
+        let live = |shared: &Arc<Shared>| or_abort(|| shared.blocking.run_thread(shared));
+        if shared.start_thread(name, stack, come, live).is_ok() {
             return;
         }
         let (stranded, call) = self.locked.lock().hire_failed();
-        self.left.notify_all();
         self.make(shared, call);
         for task in stranded {
             let header = task.header();
@@ -195,7 +202,6 @@ impl Blocking {
     /// The life of a thread of the pool.
     fn run_thread(&self, shared: &Arc<Shared>) {
         let mut book = self.locked.lock();
-        book.come();
         loop {
             while let Some((task, call)) = book.take() {
                 let place = book.running.insert(Running::of(task.header()));
@@ -213,10 +219,9 @@ impl Blocking {
                 next = book.wake_up(timed_out);
             }
             if next == Next::Leave {
-                break;
+                return;
             }
         }
-        self.left.notify_all();
     }
 
     /// B3: waiting jobs are cancelled, idle threads leave. Busy ones leave when their job is done.
@@ -224,20 +229,6 @@ impl Blocking {
         let waiting = self.locked.lock().close();
         self.work.notify_all();
         waiting.into_iter().for_each(|task| refuse(shared, task));
-    }
-
-    /// After `close`: waits for the threads to leave; true if they do in time.
-    pub(crate) fn wait_until_left(&self, timeout: Duration) -> bool {
-        let started = real_now();
-        let mut book = self.locked.lock();
-        while book.threads > 0 {
-            let left = timeout.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return false;
-            }
-            (book, _) = self.left.wait_for(book, left);
-        }
-        true
     }
 
     /// The jobs that have started and not ended.
@@ -266,13 +257,22 @@ impl<T> Book<T> {
             hiring: false,
             hired: 0,
             threads_max,
+            reserved: 0,
             closed: false,
             running: Slab::new(),
         }
     }
 
+    /// Keeps a place for a job, if so many may wait.
+    fn reserve(&mut self, queue_max: usize) -> bool {
+        let free = self.queue.len() + self.reserved < queue_max;
+        self.reserved += usize::from(free);
+        free
+    }
+
     /// Rule 1. Gives the job back after `close`.
-    fn push(&mut self, job: T) -> Result<Call, T> {
+    fn push(&mut self, job: T, place: Place) -> Result<Call, T> {
+        self.reserved -= usize::from(place == Place::Reserved);
         if self.closed {
             return Err(job);
         }
@@ -371,7 +371,7 @@ pub(super) fn run(shared: &Arc<Shared>, task: Queued) {
 pub(super) fn refuse(shared: &Arc<Shared>, task: Queued) {
     let counted = !task.header().flags.get().daemon;
     // What it drops may look for its runtime.
-    RUNTIME.scope(shared, || DRIVER.scope(&shared.workers[0].driver, || reject(task)));
+    shared.inside(|| reject(task));
     if counted {
         finish(shared);
     }
@@ -379,23 +379,8 @@ pub(super) fn refuse(shared: &Arc<Shared>, task: Queued) {
 
 fn finish(shared: &Arc<Shared>) {
     shared.count_finished_outside();
-    if shared.is_waited_for() {
-        shared.tell_quiet();
-    }
-}
-
-impl Shared {
-    /// What every thread of the runtime's own does around its work: it is inside the runtime, and the user's hooks see it
-    /// come and go.
-    pub(crate) fn as_thread(self: &Arc<Self>, body: impl FnOnce()) {
-        RUNTIME.scope(self, || {
-            DRIVER.scope(&self.workers[0].driver, || {
-                quietly(|| (self.config.on_thread_start)());
-                body();
-                quietly(|| (self.config.on_thread_stop)());
-            });
-        });
-    }
+    // Always, and not only if a look says that somebody waits: nobody else would make up for a look that came too early.
+    shared.tell_quiet();
 }
 
 /// May this task call `block_on`? A job has a thread to itself; so has whoever is no task at all.
@@ -425,7 +410,7 @@ mod tests {
         }
 
         fn push(self: &Arc<Self>, job: u32) {
-            let call = self.book.lock().push(job).expect("open");
+            let call = self.book.lock().push(job, Place::Any).expect("open");
             self.make(call);
         }
 
@@ -503,24 +488,24 @@ mod tests {
     #[test]
     fn blk_04_who_is_idle_is_called_when_nobody_can_be_hired_and_nothing_is_stranded() {
         let mut book = Book::new(8);
-        assert_eq!(book.push('a'), Ok(Call::Hire(1)));
+        assert_eq!(book.push('a', Place::Any), Ok(Call::Hire(1)));
         let (stranded, call) = book.hire_failed();
         assert_eq!(
             (stranded.len(), call, book.threads),
             (1, Call::Nobody, 0),
             "nobody is there: given up, and said so"
         );
-        assert_eq!(book.push('b'), Ok(Call::Hire(2)));
+        assert_eq!(book.push('b', Place::Any), Ok(Call::Hire(2)));
         book.come();
         assert_eq!(book.take(), Some(('b', Call::Nobody)));
-        assert_eq!(book.push('c'), Ok(Call::Hire(3)));
-        assert_eq!(book.push('d'), Ok(Call::Nobody), "one is called already");
+        assert_eq!(book.push('c', Place::Any), Ok(Call::Hire(3)));
+        assert_eq!(book.push('d', Place::Any), Ok(Call::Nobody), "one is called already");
         // The busy one is done before the new one is there.
         assert_eq!(book.take(), Some(('c', Call::Nobody)));
         assert_eq!(book.take(), Some(('d', Call::Nobody)));
         book.fall_idle();
         assert_eq!(book.wake_up(false), Next::Sleep, "a hire is not for those who are idle");
-        assert_eq!(book.push('e'), Ok(Call::Nobody));
+        assert_eq!(book.push('e', Place::Any), Ok(Call::Nobody));
         let (stranded, call) = book.hire_failed();
         assert_eq!((stranded.len(), call), (0, Call::Wake), "B2: the idle one is called instead");
         assert_eq!((book.wake_up(false), book.take()), (Next::Look, Some(('e', Call::Nobody))));

@@ -4,8 +4,8 @@
 //! same kind of task as a job of the pool (one cell, one poll, the same handle), and it can be asked to end: by whoever
 //! holds its [`Stop`], and by the runtime's shutdown.
 //!
-//! - **V1** Every thread stands in the crew from before it is made until its closure has returned, so a shutdown asks each,
-//!   waits for each, and names those that do not end.
+//! - **V1** Every thread is a member from before it is made until its closure has returned, so a shutdown asks each, and
+//!   names those that do not end. (It waits for them as for all threads, see `crew`.)
 //! - **V2** After `close` none is made.
 //!
 //! Cases of the catalogue: BLK-04, BLK-07 to BLK-09.
@@ -15,7 +15,6 @@ use super::report::TaskInfo;
 use super::shared::{Shared, coarse_ms};
 use super::worker::or_abort;
 use crate::base::atomic::{Condvar, Mutex};
-use crate::base::sys;
 use crate::driver::clock::real_now;
 use crate::task::{Birth, Flags, JoinHandle, Queued, spawn_cell};
 use slab::Slab;
@@ -86,12 +85,10 @@ impl Default for Stop {
 
 /// The dedicated threads of one runtime.
 pub(crate) struct Dedicated {
-    locked: Mutex<Crew>,
-    /// Whoever shuts down waits here for them to end.
-    left: Condvar,
+    locked: Mutex<Members>,
 }
 
-struct Crew {
+struct Members {
     /// Who is there, and how to ask it to end.
     members: Slab<(Running, Stop)>,
     /// V2.
@@ -137,59 +134,44 @@ impl Shared {
     fn start(self: &Arc<Self>, task: Queued, place: usize, name: String, stack: Option<usize>) -> io::Result<()> {
         // Shared with the thread, so that the task is still here if there will be none.
         let task = Arc::new(Mutex::new(Some(task)));
-        let (shared, taken) = (self.clone(), task.clone());
-        let live = move || {
+        let taken = task.clone();
+        let live = move |shared: &Arc<Self>| {
             let task = taken.lock().take().expect("taken back only if no thread was made");
-            shared.as_thread(|| or_abort(|| run(&shared, task)));
+            or_abort(|| run(shared, task));
             shared.dedicated.leave(place);
         };
-        let made = sys::spawn_thread(name, stack.or(self.config.thread_stack_size), live);
+        let made = self.start_thread(name, stack.or(self.config.thread_stack_size), || (), live);
         if made.is_err() {
             self.dedicated.leave(place);
             let task = task.lock().take().expect("no thread was made, so none has taken it");
             task.header().flags.set(Flags { no_thread: true, ..task.header().flags.get() });
             refuse(self, task);
         }
-        made.map(drop)
+        made
     }
 }
 
 impl Dedicated {
     pub(crate) fn new() -> Self {
-        let crew = Crew { members: Slab::new(), closed: false };
-        Self { locked: Mutex::new(crew), left: Condvar::new() }
+        Self { locked: Mutex::new(Members { members: Slab::new(), closed: false }) }
     }
 
     /// V1; `None` after `close`.
     fn enter(&self, who: Running, stop: Stop) -> Option<usize> {
-        let mut crew = self.locked.lock();
-        if crew.closed { None } else { Some(crew.members.insert((who, stop))) }
+        let mut all = self.locked.lock();
+        if all.closed { None } else { Some(all.members.insert((who, stop))) }
     }
 
     fn leave(&self, place: usize) {
-        self.locked.lock().members.remove(place);
-        self.left.notify_all();
+        let gone = self.locked.lock().members.remove(place);
+        drop(gone); // after the lock
     }
 
     /// Asks everybody to end, and takes nobody any more.
     pub(crate) fn close(&self) {
-        let mut crew = self.locked.lock();
-        crew.closed = true;
-        crew.members.iter().for_each(|(_, (_, stop))| stop.request());
-    }
-
-    /// After `close`: waits for everybody to end; true if they do in time.
-    pub(crate) fn wait_until_left(&self, timeout: Duration) -> bool {
-        let started = real_now();
-        let mut crew = self.locked.lock();
-        while !crew.members.is_empty() {
-            let left = timeout.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return false;
-            }
-            (crew, _) = self.left.wait_for(crew, left);
-        }
-        true
+        let mut all = self.locked.lock();
+        all.closed = true;
+        all.members.iter().for_each(|(_, (_, stop))| stop.request());
     }
 
     /// Who has not ended.

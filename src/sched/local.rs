@@ -12,11 +12,10 @@
 
 use super::core::{CORE, Core};
 use super::owned::{Census, Owned, Share};
-use super::shared::{RUNTIME, Shared, reject};
+use super::shared::{Shared, reject};
 use crate::base::atomic::{AtomicPtr, Mutex, Ordering};
 use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::{Inject, trim};
-use crate::driver::DRIVER;
 use crate::driver::parker::Parker;
 use crate::task::{Birth, Finished, Header, JoinHandle, Queued, Ran, Schedule, abort, spawn_cell_local};
 use crate::world::Event;
@@ -110,7 +109,7 @@ impl Local {
     /// first touched while the thread has no core goes to the first worker's driver.
     pub(crate) fn inside<R>(&self, body: impl FnOnce() -> R) -> R {
         let shared = &self.home.shared;
-        RUNTIME.scope(shared, || DRIVER.scope(&shared.workers[0].driver, || LOCAL.scope(self, body)))
+        shared.inside(|| LOCAL.scope(self, body))
     }
 
     pub(crate) fn home(&self) -> &Arc<LocalHome> {
@@ -368,8 +367,8 @@ unsafe impl Schedule for LocalHome {
         }
     }
 
-    fn unhandled_panic(&self, task: &Header, payload: Box<dyn Any + Send>) {
-        self.shared.unhandled_panic(task, &*payload);
+    fn unhandled_panic(&self, task: &Header, payload: &(dyn Any + Send)) {
+        self.shared.unhandled_panic(task, payload);
     }
 
     #[inline]

@@ -35,6 +35,7 @@ pub(crate) mod owned;
 pub(crate) mod queue;
 
 pub(crate) mod blocking;
+pub(crate) mod crew;
 pub(crate) mod dedicated;
 pub(crate) mod lend;
 pub(crate) mod local;

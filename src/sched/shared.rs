@@ -3,6 +3,7 @@
 
 use super::blocking::{Blocking, Limits};
 use super::core::{CORE, Core};
+use super::crew::Crew;
 use super::dedicated::Dedicated;
 use super::idle::Idle;
 use super::lend::Resting;
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) injector: Inject<Queued>,
     pub(crate) idle: Idle,
     pub(crate) resting: Resting,
+    /// All threads of the runtime's own.
+    pub(crate) crew: Crew,
     /// The threads for what blocks.
     pub(crate) blocking: Blocking,
     /// The threads of one closure each.
@@ -115,6 +118,7 @@ impl Shared {
             drivers.into_iter().map(|driver| Worker::new(&config, driver)).unzip();
         let count = workers.len();
         let shared = Arc::new(Self {
+            crew: Crew::new(),
             blocking: Blocking::new(config.limits),
             dedicated: Dedicated::new(),
             config,
@@ -164,9 +168,10 @@ impl Shared {
         self.config.flavour == Flavour::MultiThread
     }
 
-    /// Is this task one of ours (and not a thread's own)?
-    pub(crate) fn is_home_of(&self, task: &Header) -> bool {
-        self.workers.iter().any(|worker| ptr::eq(Arc::as_ptr(worker).cast(), task.home()))
+    /// Is this task one of ours that `run` waits for?
+    pub(crate) fn waits_for(&self, task: &Header) -> bool {
+        let ours = self.workers.iter().any(|worker| ptr::eq(Arc::as_ptr(worker).cast(), task.home()));
+        ours && !task.flags.get().daemon
     }
 
     /// The worker whose address a task's header names.
@@ -417,8 +422,8 @@ unsafe impl Schedule for Worker {
         }
     }
 
-    fn unhandled_panic(&self, task: &Header, payload: Box<dyn Any + Send>) {
-        self.shared().unhandled_panic(task, &*payload);
+    fn unhandled_panic(&self, task: &Header, payload: &(dyn Any + Send)) {
+        self.shared().unhandled_panic(task, payload);
     }
 
     #[inline]

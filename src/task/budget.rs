@@ -31,6 +31,11 @@ pub(crate) fn refund() {
     context::refund();
 }
 
+/// For a poll that is all there will be: a job that drives futures of its own would find the budget used up for good.
+pub(crate) fn lift() {
+    context::lift_budget();
+}
+
 /// Charges one unit. Pending, with the task woken already, when the budget is used up: return it at once.
 #[inline]
 pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {

@@ -19,7 +19,7 @@ use super::state::{AfterDrop, AfterPoll, AfterWake, Completion, StartPoll, State
 use super::{Id, budget, pool, wait, waker};
 use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
 use crate::base::context;
-use crate::base::quiet::{drop_quietly, quietly};
+use crate::base::quiet::{bury, drop_quietly, quietly};
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell as StdCell;
@@ -38,7 +38,7 @@ pub(crate) unsafe trait Schedule: Sized + 'static {
     /// The task was woken; run it soon.
     fn schedule(&self, task: Queued);
     /// A panic that no join handle will ever see.
-    fn unhandled_panic(&self, task: &Header, payload: Box<dyn Any + Send>);
+    fn unhandled_panic(&self, task: &Header, payload: &(dyn Any + Send));
     /// One more cell points here.
     fn cell_born(&self);
     /// One cell less points here. It may have been the last thing that kept `home` alive.
@@ -485,7 +485,9 @@ fn unhandled<F: Future, S: Schedule>(cell: &Cell<F, S>, payload: Box<dyn Any + S
     let home = NonNull::new(cell.header.home().cast_mut()).expect("every task has a home").cast::<S>();
     // SAFETY: by T7 the home outlives the cell.
     let home = unsafe { home.as_ref() };
-    quietly(|| home.unhandled_panic(&cell.header, payload));
+    // Lent, and buried after: a payload whose destructor panics while a panic of the hook unwinds would end the process.
+    quietly(|| home.unhandled_panic(&cell.header, &*payload));
+    bury(payload);
 }
 
 /// # Safety

@@ -81,6 +81,8 @@ impl CellPool {
     pub(crate) fn top_up(&self, count: usize, from: &CellPool) {
         let class = self.missed.get();
         let Some(list) = self.lists.get(class) else { return };
+        // Never more than an eighth of what may be kept, so that tasks of another size find room when their time comes.
+        let count = count.min(KEPT_BYTES / 8 / layout_of(class).size());
         // SAFETY: as in `take`.
         let missing = count.saturating_sub(unsafe { &*list.get() }.len());
         for _ in 0..missing {

@@ -8,8 +8,11 @@ use mainspring::runtime::{Builder, Handle, Runtime};
 use mainspring::task::{self, CancelCause, JoinHandle, spawn_blocking};
 use mainspring::time::{Duration, sleep};
 use std::collections::BTreeSet;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 fn limited(threads: usize) -> Runtime {
@@ -218,11 +221,6 @@ fn blk_09_hooks_names_and_stacks_hold_for_every_thread() {
     });
     assert_eq!(sum, 5 << 20);
     assert!(runtime.shutdown_timeout(PATIENCE).is_complete());
-    let hooks_done = || stopped.load(Ordering::SeqCst) == 3;
-    let waited = std::time::Instant::now();
-    while !hooks_done() && waited.elapsed() < PATIENCE {
-        thread::yield_now(); // a worker's core is gone a moment before its thread is
-    }
     assert_eq!((started.load(Ordering::SeqCst), stopped.load(Ordering::SeqCst)), (3, 3));
 }
 
@@ -292,4 +290,120 @@ fn a_panic_that_nobody_joins_reaches_the_hook_with_the_line_of_the_spawn() {
         thread::yield_now();
     }
     assert_eq!(*seen.lock().unwrap(), [(line, "unseen".to_owned())]);
+}
+
+/// Polls until it is done, as a stranger's executor does.
+fn drive<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park_timeout(PATIENCE),
+        }
+    }
+}
+
+#[test]
+fn a_job_that_brings_an_executor_of_its_own_is_not_held_to_the_budget_of_one_poll() {
+    let runtime = limited(1);
+    let slept = runtime.handle().spawn_blocking(|| {
+        drive(async {
+            for _ in 0..1_000 {
+                sleep(Duration::from_micros(1)).await;
+            }
+            1_000
+        })
+    });
+    assert_eq!(runtime.block_on(slept).unwrap(), 1_000);
+}
+
+#[test]
+fn shd_02_a_job_that_drops_the_last_runtime_ends_all_of_it() {
+    for multi in [false, true] {
+        let builder = if multi { Builder::new_multi_thread().workers(2) } else { Builder::new_current_thread() };
+        let (runtime, watch) = super::Watch::build(builder.shutdown_timeout(10 * PATIENCE));
+        let handle = runtime.handle().clone();
+        let held = Arc::new(());
+        let waits = held.clone();
+        let task = runtime.spawn(async move {
+            pending::<()>().await;
+            drop(waits);
+        });
+        let (tell, dropped) = mpsc::channel();
+        drop(handle.spawn_blocking(move || {
+            drop(runtime);
+            tell.send(()).unwrap();
+        }));
+        dropped.recv_timeout(PATIENCE).unwrap();
+        assert!(drive(task).unwrap_err().is_cancelled());
+        assert_eq!(Arc::strong_count(&held), 1, "the task's future is gone");
+        drop(handle);
+        watch.assert_freed();
+    }
+}
+
+#[test]
+fn shd_02_a_runtime_that_is_a_jobs_output_or_is_dropped_in_anothers_task_does_not_wait_for_itself() {
+    let patient = || Builder::new_multi_thread().workers(1).shutdown_timeout(10 * PATIENCE).build().unwrap();
+    let (tell, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let first = patient();
+        let handle = first.handle().clone();
+        drop(handle.spawn_blocking(move || first));
+        let (second, other) = (patient(), patient());
+        let handle = second.handle().clone();
+        let nested = handle.spawn_blocking(move || other.block_on(async { drop(second) }));
+        drive(nested).unwrap();
+        tell.send(()).unwrap();
+    });
+    ended.recv_timeout(PATIENCE).expect("nobody waits for ten times as long");
+}
+
+#[test]
+fn run_inside_a_job_of_the_same_runtime_says_that_it_would_wait_for_itself() {
+    let runtime = Arc::new(limited(1));
+    let inner = runtime.clone();
+    let job = runtime.handle().spawn_blocking(move || inner.run(async {}));
+    let error = drive(job).unwrap_err();
+    assert!(super::message_of(error.into_panic()).contains("would wait for that job"));
+}
+
+#[test]
+fn a_hook_that_waits_for_a_job_gets_one_from_another_thread() {
+    static FIRST: AtomicUsize = AtomicUsize::new(0);
+    let handle: Arc<Mutex<Option<Handle>>> = Arc::default();
+    let known = handle.clone();
+    let hook = move || {
+        let handle = known.lock().unwrap().clone();
+        if let (Some(handle), 0) = (handle, FIRST.fetch_add(1, Ordering::SeqCst)) {
+            assert_eq!(drive(handle.spawn_blocking(|| 1)).unwrap(), 1);
+        }
+    };
+    let runtime = Builder::new_current_thread().max_blocking_threads(2).on_thread_start(hook).build().unwrap();
+    *handle.lock().unwrap() = Some(runtime.handle().clone());
+    assert_eq!(drive(runtime.handle().spawn_blocking(|| 2)).unwrap(), 2);
+    *handle.lock().unwrap() = None;
+}
+
+#[test]
+fn tsk_16_a_hook_that_panics_over_a_payload_that_panics_harms_nobody() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic_quietly("the payload");
+        }
+    }
+    let runtime = Builder::new_current_thread().on_unhandled_panic(|_| panic_quietly("the hook")).build().unwrap();
+    drop(runtime.handle().spawn_blocking(|| std::panic::resume_unwind(Box::new(Bomb))));
+    runtime.block_on(async {
+        drop(mainspring::spawn(async { std::panic::resume_unwind(Box::new(Bomb)) }));
+        assert_eq!(spawn_blocking(|| 3).await.unwrap(), 3);
+    });
 }

@@ -42,7 +42,7 @@ unsafe impl Schedule for Home {
         }
     }
 
-    fn unhandled_panic(&self, _task: &Header, _payload: Box<dyn Any + Send>) {
+    fn unhandled_panic(&self, _task: &Header, _payload: &(dyn Any + Send)) {
         self.unhandled.fetch_add(1, Ordering::Relaxed);
     }
 
