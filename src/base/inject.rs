@@ -85,8 +85,9 @@ impl<T> Inject<T> {
     /// Takes up to `max` of the oldest entries into `buffer`, for a taker that shares with others.
     pub(crate) fn take_some(&self, max: usize, buffer: &mut VecDeque<T>) {
         let mut queue = self.queue.lock();
-        let n = max.min(queue.entries.len());
-        buffer.extend(queue.entries.drain(..n));
+        for _ in 0..max.min(queue.entries.len()) {
+            buffer.extend(queue.entries.pop_front());
+        }
         if queue.entries.is_empty() && queue.entries.capacity() > KEPT_CAPACITY {
             queue.entries = VecDeque::new();
         }

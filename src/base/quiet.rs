@@ -21,6 +21,8 @@ pub(crate) fn drop_quietly<T>(value: T) {
 }
 
 /// Drops a payload. If that panics, the second payload is leaked: a third panic is not worth a loop.
+#[cold]
+#[inline(never)]
 pub(crate) fn bury(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(second);

@@ -290,6 +290,8 @@ impl Driver {
     }
 
     /// Folds an event into the simulation's hash.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn record(&self, event: Event, number: u64) {
         if let Kind::Sim(sim) = &self.kind {
             sim.record(event, number);

@@ -169,7 +169,8 @@ impl Drop for Runtime {
         }
         let report = shutdown::shut_down(&self.handle.shared, self.shutdown_timeout);
         if !report.is_complete() {
-            eprintln!("mainspring: the runtime was dropped, but after {:?} not all has ended\n{report}", self.shutdown_timeout);
+            let (s, ms) = (self.shutdown_timeout.as_secs(), self.shutdown_timeout.subsec_millis());
+            eprintln!("mainspring: the runtime was dropped, but after {s}.{ms:03} s not all has ended\n{report}");
         }
     }
 }

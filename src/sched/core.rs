@@ -268,11 +268,13 @@ impl Core {
 
     #[inline]
     fn next_own(&self, queue: &mut VecDeque<Queued>) -> Option<Queued> {
-        if !self.is_simulated {
-            return queue.pop_front();
-        }
-        // In a simulation any ready task may be next; 0 is the calm choice, first in, first out.
-        let chosen = self.choose("next task", queue.len());
+        if self.is_simulated { self.choose_from("next task", queue) } else { queue.pop_front() }
+    }
+
+    /// In a simulation any ready task may be next; 0 is the calm choice, first in, first out.
+    #[cold]
+    pub(super) fn choose_from(&self, key: &'static str, queue: &mut VecDeque<Queued>) -> Option<Queued> {
+        let chosen = self.worker.driver.choose(key, queue.len());
         queue.remove(chosen)
     }
 
@@ -290,9 +292,10 @@ impl Core {
     /// Empties the buffer into the back of the queue, in order; the first may be kept out to be run at once.
     fn spread_taken(&self, keep_first: bool) -> Option<Queued> {
         let mut taken = self.taken.take();
-        let mut tasks = taken.drain(..);
-        let first = if keep_first { tasks.next() } else { None };
-        tasks.for_each(|task| self.push_back(task));
+        let first = if keep_first { taken.pop_front() } else { None };
+        while let Some(task) = taken.pop_front() {
+            self.push_back(task);
+        }
         trim(&mut taken);
         *self.taken.borrow_mut() = taken;
         first
@@ -380,7 +383,9 @@ impl Core {
         if !worker.dead.is_empty() {
             let mut dead = self.dead.take();
             worker.dead.take_all(&mut dead);
-            dead.drain(..).for_each(|dead| self.owned.bury(dead));
+            while let Some(dead) = dead.pop_front() {
+                self.owned.bury(dead);
+            }
             trim(&mut dead);
             *self.dead.borrow_mut() = dead;
         }
@@ -462,10 +467,10 @@ impl Core {
         self.owned.for_each(|header| crate::task::abort(header, true));
     }
 
-    /// One of `0..n`, by the driver's choice.
+    /// Are choices drawn and events recorded?
     #[inline]
-    pub(super) fn choose(&self, key: &'static str, n: usize) -> usize {
-        if self.is_simulated { self.worker.driver.choose(key, n) } else { 0 }
+    pub(super) fn is_simulated(&self) -> bool {
+        self.is_simulated
     }
 
     /// Folds an event into the simulation's hash.

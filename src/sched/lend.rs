@@ -14,7 +14,6 @@
 use super::core::Core;
 use super::local::LocalHome;
 use crate::base::atomic::{AtomicUsize, Mutex, Ordering};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::Thread;
 
@@ -28,8 +27,8 @@ pub(crate) struct Resting {
 struct Lines {
     #[allow(clippy::vec_box, reason = "a core stays where it is: the context points at it")]
     resting: Vec<Box<Core>>,
-    guests: VecDeque<Arc<LocalHome>>,
-    staff: VecDeque<Arc<LocalHome>>,
+    guests: Vec<Arc<LocalHome>>,
+    staff: Vec<Arc<LocalHome>>,
     /// Cores that are not gone yet.
     alive: usize,
     /// Who waits for the end.
@@ -47,8 +46,8 @@ impl Resting {
     pub(crate) fn new(cores: usize) -> Self {
         let lines = Lines {
             resting: Vec::with_capacity(cores),
-            guests: VecDeque::new(),
-            staff: VecDeque::new(),
+            guests: Vec::new(),
+            staff: Vec::new(),
             alive: cores,
             waits_for_end: None,
         };
@@ -70,8 +69,8 @@ impl Resting {
             return Some(core);
         }
         match line {
-            Line::Guests => lines.guests.push_back(home.clone()),
-            Line::Staff => lines.staff.push_back(home.clone()),
+            Line::Guests => lines.guests.push(home.clone()),
+            Line::Staff => lines.staff.push(home.clone()),
         }
         self.publish(&lines);
         None
@@ -89,7 +88,8 @@ impl Resting {
     /// A core comes back: to the first in line, or to rest.
     pub(crate) fn put(&self, core: Box<Core>) {
         let mut lines = self.locked.lock();
-        let next = lines.guests.pop_front().or_else(|| lines.staff.pop_front());
+        let line = if lines.guests.is_empty() { &mut lines.staff } else { &mut lines.guests };
+        let next = if line.is_empty() { None } else { Some(line.remove(0)) };
         self.publish(&lines);
         match next {
             Some(home) => {

@@ -187,7 +187,9 @@ impl Local {
         }
         let mut taken = self.taken.take();
         self.home.inbox.take_all(&mut taken);
-        self.queue.borrow_mut().extend(taken.drain(..));
+        while let Some(task) = taken.pop_front() {
+            self.queue.borrow_mut().push_back(task);
+        }
         trim(&mut taken);
         *self.taken.borrow_mut() = taken;
     }
@@ -215,9 +217,10 @@ impl Local {
         if queue.len() < 2 {
             return queue.pop_front();
         }
-        // In a simulation any ready task may be next; on the real loop this is 0.
-        let chosen = CORE.with(|core| core.map_or(0, |core| core.choose("next local task", queue.len())));
-        queue.remove(chosen)
+        CORE.with(|core| match core.filter(|core| core.is_simulated()) {
+            Some(core) => core.choose_from("next local task", &mut queue),
+            None => queue.pop_front(),
+        })
     }
 
     fn push_woken(&self, task: Queued) {

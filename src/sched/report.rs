@@ -152,7 +152,7 @@ impl fmt::Display for TaskInfo {
             write!(f, ", spawned at {at}")?;
         }
         if let Some(age) = self.age {
-            write!(f, " {age:.1?} ago")?;
+            write!(f, " {}.{:03} s ago", age.as_secs(), age.subsec_millis())?;
         }
         write!(f, ", waits for {}", self.waiting_for)
     }
