@@ -54,7 +54,7 @@ impl<T> Inject<T> {
     }
 
     /// Puts many entries at the end under one lock. The caller knows that the inbox is open.
-    pub(crate) fn push_all(&self, entries: impl Iterator<Item = T>) {
+    pub(crate) fn push_all(&self, entries: Vec<T>) {
         let mut queue = self.queue.lock();
         assert!(!queue.closed, "only the runtime's own workers push batches, and they close it last");
         queue.entries.extend(entries);

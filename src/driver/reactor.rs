@@ -19,6 +19,7 @@
 //! Cases of the catalogue: RCT-06, RCT-14, SHD-05.
 
 use std::io;
+use std::mem;
 use std::os::fd::RawFd;
 use std::process;
 use std::sync::Arc;
@@ -179,9 +180,9 @@ impl Reactor {
     pub(crate) fn shut_down(&self, woken: &mut Wakers) {
         let mut sources = self.sources.lock();
         sources.closed = true;
-        let leaving: Vec<_> = sources.slab.drain().map(|(_, source)| source).collect();
+        let leaving = mem::take(&mut sources.slab);
         drop(sources);
-        for source in leaving {
+        for (_, (_, source)) in leaving {
             source.set(Bits::SHUTDOWN, woken);
             drop(source.leave_home());
         }

@@ -211,7 +211,10 @@ impl Builder {
         let workers = self.checked_workers()?;
         self.check_threads()?;
         let clock = Arc::new(Clock::new());
-        let drivers: io::Result<Vec<_>> = (0..workers).map(|_| self.driver(&clock)).collect();
+        let mut drivers = Vec::with_capacity(workers);
+        for _ in 0..workers {
+            drivers.push(self.driver(&clock)?);
+        }
         let timeout = self.shutdown_timeout;
         let config = Config {
             flavour: self.flavour,
@@ -225,7 +228,7 @@ impl Builder {
             on_unhandled_panic: self.on_unhandled_panic,
             seed: self.seed,
         };
-        let shared = Shared::new(config, drivers?);
+        let shared = Shared::new(config, drivers);
         // From here on dropping the runtime stops what was started.
         let runtime = Runtime::new_with(Handle::of(shared.clone()), timeout);
         if shared.config.flavour == Flavour::MultiThread {

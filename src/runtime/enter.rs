@@ -183,11 +183,13 @@ fn output_of(mut handle: JoinHandle<()>) -> Result<(), crate::task::JoinError> {
 }
 
 /// What a stalled simulation has to say: who is there, and what each waits for.
+#[cold]
 fn stall_report(core: &Core, local: &Local) -> String {
     let mut report = "deadlock: every task is asleep and no timer is armed, so nothing can ever happen again".to_owned();
     let now_ms = coarse_ms(&core.worker().driver);
-    let own = local.describe(|header| describe_one(header, now_ms));
-    for task in own.into_iter().chain(describe(core)) {
+    let mut tasks = local.describe(|header| describe_one(header, now_ms));
+    tasks.append(&mut describe(core));
+    for task in tasks {
         report.push_str(&format!("\n  {task}"));
     }
     report

@@ -232,8 +232,10 @@ impl Blocking {
     }
 
     /// The jobs that have started and not ended.
-    pub(super) fn running(&self, now_ms: u32) -> Vec<TaskInfo> {
-        self.locked.lock().running.iter().map(|(_, job)| TaskInfo::of_job(job, now_ms)).collect()
+    pub(super) fn running(&self, now_ms: u32, into: &mut Vec<TaskInfo>) {
+        for (_, job) in &self.locked.lock().running {
+            into.push(TaskInfo::of_job(job, now_ms));
+        }
     }
 }
 

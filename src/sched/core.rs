@@ -236,10 +236,14 @@ impl Core {
     /// The ring is full: a batch of its oldest goes to the injector, and the new task behind them.
     #[cold]
     fn overflow(&self, owner: &Owner, task: Queued) {
-        let oldest = std::iter::from_fn(|| owner.pop()).take(INJECTOR_BATCH);
-        let mut batch: Vec<Queued> = oldest.collect();
+        let mut batch = Vec::with_capacity(INJECTOR_BATCH + 1);
+        while batch.len() < INJECTOR_BATCH
+            && let Some(oldest) = owner.pop()
+        {
+            batch.push(oldest);
+        }
         batch.push(task);
-        self.shared.injector.push_all(batch.into_iter());
+        self.shared.injector.push_all(batch);
     }
 
     /// The next task to run.

@@ -175,7 +175,9 @@ impl Dedicated {
     }
 
     /// Who has not ended.
-    pub(super) fn running(&self, now_ms: u32) -> Vec<TaskInfo> {
-        self.locked.lock().members.iter().map(|(_, (who, _))| TaskInfo::of_job(who, now_ms)).collect()
+    pub(super) fn running(&self, now_ms: u32, into: &mut Vec<TaskInfo>) {
+        for (_, (who, _)) in &self.locked.lock().members {
+            into.push(TaskInfo::of_job(who, now_ms));
+        }
     }
 }

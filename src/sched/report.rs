@@ -7,6 +7,7 @@ use crate::base::atomic::{Mutex, Ordering};
 use crate::task::{Header, Id, panic_message, wait};
 use std::any::Any;
 use std::fmt;
+use std::mem;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -240,13 +241,15 @@ impl Report {
 
     /// The report as it stands, with the workers that have not left and what they are stuck in.
     pub(crate) fn finish(&self, shared: &Shared, complete: bool) -> ShutdownReport {
-        let mut report = self.locked.lock().clone();
+        let mut report = mem::take(&mut *self.locked.lock());
         report.complete = complete;
         if !complete {
-            report.stuck = shared.workers.iter().filter_map(|worker| stuck_in(worker)).collect();
+            for worker in &shared.workers {
+                report.stuck.extend(stuck_in(worker));
+            }
             let now_ms = coarse_ms(&shared.workers[0].driver);
-            report.stuck.extend(shared.blocking.running(now_ms));
-            report.stuck.extend(shared.dedicated.running(now_ms));
+            shared.blocking.running(now_ms, &mut report.stuck);
+            shared.dedicated.running(now_ms, &mut report.stuck);
         }
         report
     }

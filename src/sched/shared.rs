@@ -114,15 +114,19 @@ pub(crate) struct Worker {
 impl Shared {
     /// A runtime and its cores, which rest.
     pub(crate) fn new(config: Config, drivers: Vec<Arc<Driver>>) -> Arc<Self> {
-        let (workers, owners): (Vec<_>, Vec<_>) =
-            drivers.into_iter().map(|driver| Worker::new(&config, driver)).unzip();
-        let count = workers.len();
+        let count = drivers.len();
+        let (mut workers, mut owners) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for driver in drivers {
+            let (worker, owner) = Worker::new(&config, driver);
+            workers.push(Arc::new(worker));
+            owners.push(owner);
+        }
         let shared = Arc::new(Self {
             crew: Crew::new(),
             blocking: Blocking::new(config.limits),
             dedicated: Dedicated::new(),
             config,
-            workers: workers.into_iter().map(Arc::new).collect(),
+            workers: workers.into_boxed_slice(),
             injector: Inject::new(),
             idle: Idle::new(count),
             resting: Resting::new(count),

@@ -7,7 +7,6 @@ use super::local::Local;
 use super::shared::Shared;
 use crate::driver::{Nap, Turned};
 use std::hint;
-use std::iter;
 use std::mem;
 use std::sync::Arc;
 use std::thread;
@@ -329,7 +328,10 @@ impl Core {
     /// Takes every task that is queued here into the registry, and leaves it queued.
     fn adopt_queued(&self) {
         self.take_in();
-        let queued: Vec<_> = iter::from_fn(|| self.next_task()).collect();
+        let mut queued = Vec::new();
+        while let Some(task) = self.next_task() {
+            queued.push(task);
+        }
         for task in queued {
             self.adopt(&task);
             self.push_back(task);

@@ -60,7 +60,8 @@ impl Waiters {
     pub(super) fn take_all(&mut self, into: &mut Wakers) {
         let Some((_, waker)) = self.first.take() else { return };
         into.push(waker);
-        for (_, waker) in self.others.take().into_iter().flat_map(|others| *others) {
+        let Some(others) = self.others.take() else { return };
+        for (_, waker) in *others {
             into.push(waker);
         }
     }
