@@ -289,7 +289,7 @@ impl Driver {
         }
     }
 
-    /// Folds an event into the simulation's hash.
+    /// Folds an event into the simulation's hash. Kept out of its callers, which are many and mostly not simulated.
     #[cold]
     #[inline(never)]
     pub(crate) fn record(&self, event: Event, number: u64) {

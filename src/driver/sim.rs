@@ -14,6 +14,7 @@ impl Sim {
         Self { world: Mutex::new(World::new(seed)) }
     }
 
+    #[cold]
     pub(crate) fn now_ns(&self) -> u64 {
         self.world.lock().now_ns()
     }

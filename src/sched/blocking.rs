@@ -231,7 +231,7 @@ impl Blocking {
         waiting.into_iter().for_each(|task| refuse(shared, task));
     }
 
-    /// The jobs that have started and not ended.
+    /// Adds the jobs that have started and not ended.
     pub(super) fn running(&self, now_ms: u32, into: &mut Vec<TaskInfo>) {
         for (_, job) in &self.locked.lock().running {
             into.push(TaskInfo::of_job(job, now_ms));

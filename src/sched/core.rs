@@ -50,7 +50,7 @@ pub(crate) struct Core {
     pub(crate) index: usize,
     worker: Arc<Worker>,
     /// In a simulation choices are drawn and events recorded.
-    is_simulated: bool,
+    pub(super) is_simulated: bool,
     queue: RunQueue,
     /// Every live task that calls this worker home.
     pub(crate) owned: Owned,
@@ -236,11 +236,9 @@ impl Core {
     /// The ring is full: a batch of its oldest goes to the injector, and the new task behind them.
     #[cold]
     fn overflow(&self, owner: &Owner, task: Queued) {
-        let mut batch = Vec::with_capacity(INJECTOR_BATCH + 1);
-        while batch.len() < INJECTOR_BATCH
-            && let Some(oldest) = owner.pop()
-        {
-            batch.push(oldest);
+        let mut batch = Vec::new();
+        for task in std::iter::from_fn(|| owner.pop()).take(INJECTOR_BATCH) {
+            batch.push(task);
         }
         batch.push(task);
         self.shared.injector.push_all(batch);
@@ -374,6 +372,7 @@ impl Core {
     }
 
     /// A task that was never linked is about to be cancelled.
+    #[cold]
     fn count_finished(&self, task: &Queued) {
         if !task.header().flags.get().daemon {
             grow(&self.worker().finished);
@@ -387,9 +386,7 @@ impl Core {
         if !worker.dead.is_empty() {
             let mut dead = self.dead.take();
             worker.dead.take_all(&mut dead);
-            while let Some(dead) = dead.pop_front() {
-                self.owned.bury(dead);
-            }
+            std::iter::from_fn(|| dead.pop_front()).for_each(|dead| self.owned.bury(dead));
             trim(&mut dead);
             *self.dead.borrow_mut() = dead;
         }
@@ -471,12 +468,6 @@ impl Core {
         self.owned.for_each(|header| crate::task::abort(header, true));
     }
 
-    /// Are choices drawn and events recorded?
-    #[inline]
-    pub(super) fn is_simulated(&self) -> bool {
-        self.is_simulated
-    }
-
     /// Folds an event into the simulation's hash.
     #[inline]
     pub(super) fn record(&self, event: Event, number: u64) {
@@ -507,6 +498,7 @@ impl Core {
 }
 
 impl Drop for Core {
+    #[cold]
     fn drop(&mut self) {
         self.shared.settle(&self.cells);
     }

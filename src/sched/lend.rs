@@ -27,6 +27,7 @@ pub(crate) struct Resting {
 struct Lines {
     #[allow(clippy::vec_box, reason = "a core stays where it is: the context points at it")]
     resting: Vec<Box<Core>>,
+    // As many as there are threads, so taking the first may move the others; a `VecDeque` takes 4 kB more of a program.
     guests: Vec<Arc<LocalHome>>,
     staff: Vec<Arc<LocalHome>>,
     /// Cores that are not gone yet.

@@ -187,9 +187,11 @@ impl Local {
         }
         let mut taken = self.taken.take();
         self.home.inbox.take_all(&mut taken);
+        let mut queue = self.queue.borrow_mut();
         while let Some(task) = taken.pop_front() {
-            self.queue.borrow_mut().push_back(task);
+            queue.push_back(task);
         }
+        drop(queue);
         trim(&mut taken);
         *self.taken.borrow_mut() = taken;
     }
@@ -217,7 +219,7 @@ impl Local {
         if queue.len() < 2 {
             return queue.pop_front();
         }
-        CORE.with(|core| match core.filter(|core| core.is_simulated()) {
+        CORE.with(|core| match core.filter(|core| core.is_simulated) {
             Some(core) => core.choose_from("next local task", &mut queue),
             None => queue.pop_front(),
         })
@@ -256,6 +258,7 @@ impl Local {
     }
 
     /// Sleeps without a core until somebody notifies, or for the time given.
+    #[inline(never)] // it has many callers, and none where a call would count: 3 kB of a program for three such functions
     pub(crate) fn sleep_alone(&self, at_most: Option<Duration>) {
         if !self.prepare_sleep(None) {
             return;

@@ -201,16 +201,27 @@ impl Shared {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
+        let worker = self.register_birth_outside(&mut birth);
+        let (task, handle) = self.outside.make(future, worker, birth);
+        self.hand_in(task, worker);
+        handle
+    }
+
+    /// Numbers a task, dates it, counts it, and chooses a worker for it.
+    fn register_birth_outside(&self, birth: &mut Birth) -> &Worker {
         birth.id = self.outside.take_ids(1);
         birth.born_ms = coarse_ms(&self.workers[0].driver);
-        let target = self.idle.any_sleeper().unwrap_or(birth.id as usize % self.workers.len());
-        let worker = &self.workers[target];
-        let counted = !birth.daemon;
-        if counted {
+        if !birth.daemon {
             // Before the task can finish.
             self.count_spawned_outside();
         }
-        let (task, handle) = self.outside.make(future, &**worker, birth);
+        let target = self.idle.any_sleeper().unwrap_or(birth.id as usize % self.workers.len());
+        &self.workers[target]
+    }
+
+    /// The other half of `spawn_outside` that is the same for every type of future.
+    fn hand_in(&self, task: Queued, worker: &Worker) {
+        let counted = !task.header().flags.get().daemon;
         // The second look is the inbox's own: the worker may have left since the first.
         let refused = if self.is_stopping() { Some(task) } else { worker.push_from_outside(task).err() };
         if let Some(task) = refused {
@@ -219,7 +230,6 @@ impl Shared {
             }
             reject(task);
         }
-        handle
     }
 
     /// A task that stood in no registry was finished by a thread without a core.
@@ -238,6 +248,7 @@ impl Shared {
     /// what was finished is read first: if the sum of what was spawned by then, or later, is the same, then at the moment
     /// between nobody was alive, and without the living nothing is spawned but from outside (Mattern, "Algorithms for
     /// distributed termination detection", 1987).
+    #[inline(never)] // as `Local::sleep_alone`
     pub(crate) fn is_quiet(&self) -> bool {
         // ORDER: Acquire, pairs with the Release of each count: a finish that is seen brings the spawn before it.
         let sum = |which: fn(&Worker) -> &AtomicU64, outside: &AtomicU64| {
@@ -393,6 +404,7 @@ impl Worker {
 
 impl Shared {
     /// Wakes one sleeper to look for work, if one sleeps and none is on its way.
+    #[inline(never)] // as `Local::sleep_alone`
     pub(crate) fn wake_helper(&self) {
         if let Some(helper) = self.idle.pick_helper() {
             self.workers[helper].driver.notify();
@@ -401,6 +413,7 @@ impl Shared {
 }
 
 /// The runtime is stopping: a task that no registry knows yet is cancelled on the spot.
+#[cold]
 pub(crate) fn reject(task: Queued) {
     task.cancel_for_shutdown();
     match task.run() {

@@ -435,33 +435,54 @@ fn poll_future<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) -> Poll<()> 
         Ok(Poll::Ready(output)) => {
             if let Err(payload) = drop_future(cell) {
                 // The task has its output; the panic of its remains is nobody's result, so it goes to the hook.
-                unhandled(cell, payload);
+                unhandled::<S>(&cell.header, payload);
             }
             store(cell, Ok(output))
         }
         Err(payload) => {
-            if let Err(second) = drop_future(cell) {
-                unhandled(cell, second);
-            }
-            store(cell, Err(JoinError::panicked(cell.header.public_id(), payload)))
+            give_up(cell, payload);
+            Poll::Ready(())
         }
     }
 }
 
+// What depends on the type of the future is compiled once for each type a program spawns. So what most tasks never come to
+// stays out of `run`, and what does not need the type is in functions that have none: 3.6 kB a type, where it was 4.3.
+
+/// Drops the future of a task that panicked, and stores why there is no output.
+#[cold]
+#[inline(never)]
+fn give_up<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>, payload: Box<dyn Any + Send>) {
+    if let Err(second) = drop_future(cell) {
+        unhandled::<S>(&cell.header, second);
+    }
+    let _ = store(cell, Err(JoinError::panicked(cell.header.public_id(), payload)));
+}
+
 /// Drops the future of an aborted task, with the task as the current one, and stores why there is no output.
+#[cold]
+#[inline(never)]
 fn cancel<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>, shutdown: bool) {
+    let cause = cause_of(&cell.header, shutdown);
+    let dropped = CURRENT.scope(&cell.header, || drop_future(cell));
+    let _ = store(cell, Err(why_gone(&cell.header, cause, dropped)));
+}
+
+fn cause_of(header: &Header, shutdown: bool) -> CancelCause {
     // ORDER: Relaxed, written before QUEUED was turned on by whoever aborted; `start_poll` has acquired that.
-    let by = Id::from_u64(cell.header.woken_by.load(Ordering::Relaxed));
-    let cause = match cell.header.flags.get() {
+    let by = Id::from_u64(header.woken_by.load(Ordering::Relaxed));
+    match header.flags.get() {
         Flags { no_thread: true, .. } => CancelCause::NoThread,
         _ if shutdown => CancelCause::Shutdown,
         _ => CancelCause::Aborted { by },
-    };
-    let error = CURRENT.scope(&cell.header, || match drop_future(cell) {
-        Ok(()) => JoinError::cancelled(cell.header.public_id(), cause, cell.header.has_started()),
-        Err(payload) => JoinError::panicked(cell.header.public_id(), payload),
-    });
-    let _ = store(cell, Err(error));
+    }
+}
+
+fn why_gone(header: &Header, cause: CancelCause, dropped: Result<(), Box<dyn Any + Send>>) -> JoinError {
+    match dropped {
+        Ok(()) => JoinError::cancelled(header.public_id(), cause, header.has_started()),
+        Err(payload) => JoinError::panicked(header.public_id(), payload),
+    }
 }
 
 /// Drops the future in place; a panic in it is caught and given back.
@@ -481,12 +502,13 @@ fn store<F: Future, S>(cell: &Cell<F, S>, output: Result<F::Output, JoinError>) 
 }
 
 /// Reports a panic to the home's hook; a hook that panics itself is not heard.
-fn unhandled<F: Future, S: Schedule>(cell: &Cell<F, S>, payload: Box<dyn Any + Send>) {
-    let home = NonNull::new(cell.header.home().cast_mut()).expect("every task has a home").cast::<S>();
+#[cold]
+fn unhandled<S: Schedule>(header: &Header, payload: Box<dyn Any + Send>) {
+    let home = NonNull::new(header.home().cast_mut()).expect("every task has a home").cast::<S>();
     // SAFETY: by T7 the home outlives the cell.
     let home = unsafe { home.as_ref() };
     // Lent, and buried after: a payload whose destructor panics while a panic of the hook unwinds would end the process.
-    quietly(|| home.unhandled_panic(&cell.header, &*payload));
+    quietly(|| home.unhandled_panic(header, &*payload));
     bury(payload);
 }
 
@@ -509,16 +531,19 @@ unsafe fn discard_output<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the output is there and the caller's to move out, once.
     let output = cell.stage.with(|stage| unsafe { ptr::read(stage.cast::<Result<F::Output, JoinError>>()) });
     match output {
-        Err(error) => {
-            if let Ok(payload) = error.try_into_panic() {
-                unhandled(cell, payload);
-            }
-        }
+        Err(error) => discard_error::<S>(&cell.header, error),
         Ok(value) => {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-                unhandled(cell, payload);
+                unhandled::<S>(&cell.header, payload);
             }
         }
+    }
+}
+
+#[cold]
+fn discard_error<S: Schedule>(header: &Header, error: JoinError) {
+    if let Ok(payload) = error.try_into_panic() {
+        unhandled::<S>(header, payload);
     }
 }
 
@@ -531,6 +556,14 @@ unsafe fn schedule<S: Schedule>(task: NonNull<Header>) {
     unsafe { (*home).schedule(Queued(task)) };
 }
 
+#[cold]
+fn drop_belongings(header: &mut Header) {
+    header.name = None;
+    // SAFETY: a mutable reference means that nobody else looks.
+    let left = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+    drop_quietly(left);
+}
+
 /// # Safety
 /// `task` is a cell of these types and the caller alone still knows it; future and output are gone.
 unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {
@@ -539,11 +572,9 @@ unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {
     let header = unsafe { &mut (*cell.as_ptr()).header };
     let home = NonNull::new(header.home().cast_mut()).expect("every task has a home").cast::<S>();
     // Of all the fields these two own something. The slot is empty by T5, unless cloning a waker panicked on the way.
-    drop(header.name.take());
     // SAFETY: as above.
-    let left = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-    if left.is_some() {
-        drop_quietly(left);
+    if header.name.is_some() || header.join_waker.with(|slot| unsafe { (*slot).is_some() }) {
+        drop_belongings(header);
     }
     // SAFETY: the block came from `allocate` with this layout, and nobody points at it any more.
     unsafe { pool::release(cell.cast(), Layout::new::<Cell<F, S>>()) };

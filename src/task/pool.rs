@@ -97,6 +97,7 @@ impl CellPool {
 }
 
 impl Drop for CellPool {
+    #[cold]
     fn drop(&mut self) {
         for class in 0..CLASSES {
             while let Some(block) = self.take(class) {
