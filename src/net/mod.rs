@@ -9,15 +9,18 @@
 //! - **N1** A descriptor is non-blocking and closed on exec as long as it is ours; what `into_std` gives back is
 //!   still non-blocking, as in tokio.
 //! - **N2** A registration ends before its descriptor is closed.
-//! - **N3** No host name is looked up, and no call here blocks the thread.
+//! - **N3** No call here blocks the thread: host names are looked up on the blocking pool.
 //! - **N4** Writing to a socket whose peer has gone is an error (`BrokenPipe`) and never a SIGPIPE.
 //!
-//! Read in this order: addresses, the socket under the doors, TCP.
+//! Read in this order: addresses and names, the socket under the doors, TCP.
 
 mod addr;
+mod lookup;
+mod pause;
 mod sock;
 
 pub mod tcp;
 
 pub use addr::ToSocketAddrs;
+pub use lookup::{Addresses, LookupHost, lookup_host};
 pub use tcp::{TcpListener, TcpSocket, TcpStream};

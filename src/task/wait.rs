@@ -24,10 +24,11 @@ pub(crate) enum WaitKind {
     Writable,
     Join,
     Yield,
+    Lookup,
 }
 
 /// The names, in the order of the numbers.
-const KINDS: [WaitKind; 10] = [
+const KINDS: [WaitKind; 11] = [
     WaitKind::Other,
     WaitKind::Sleep,
     WaitKind::Read,
@@ -38,6 +39,7 @@ const KINDS: [WaitKind; 10] = [
     WaitKind::Writable,
     WaitKind::Join,
     WaitKind::Yield,
+    WaitKind::Lookup,
 ];
 
 /// One wait: what for, on which object, and the user's line.
@@ -102,6 +104,7 @@ impl fmt::Display for Waiting {
             WaitKind::Other => write!(f, "something at {at}"),
             WaitKind::Sleep => write!(f, "a timer, at {at}"),
             WaitKind::Yield => write!(f, "its next turn, at {at}"),
+            WaitKind::Lookup => write!(f, "the addresses of a host, at {at}"),
             WaitKind::Join => write!(f, "task {object}, at {at}"),
             WaitKind::Read => write!(f, "data on descriptor {object}, at {at}"),
             WaitKind::Write => write!(f, "room on descriptor {object}, at {at}"),

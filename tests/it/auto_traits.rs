@@ -5,7 +5,7 @@ use mainspring::net::tcp::{
     Accept, Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable,
     ReuniteError, Writable, Write, WriteAll, WriteHalf, WriteVectored,
 };
-use mainspring::net::{TcpListener, TcpSocket, TcpStream};
+use mainspring::net::{Addresses, LookupHost, TcpListener, TcpSocket, TcpStream};
 use mainspring::runtime::{
     self, EnterGuard, Handle, Runtime, ShutdownReport, TaskInfo, TryCurrentError, UnhandledPanic,
 };
@@ -105,6 +105,8 @@ fn rows() -> Vec<Row> {
         Elapsed: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         MissedTickBehavior: "Send Sync Unpin UnwindSafe RefUnwindSafe";
 
+        Addresses: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        LookupHost: "Send Sync Unpin";
         TcpListener: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         TcpStream: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         TcpSocket: "Send Sync Unpin UnwindSafe RefUnwindSafe";

@@ -11,8 +11,8 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::panic::Location;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use mio::Interest;
@@ -21,9 +21,11 @@ use super::socket::expect_tcp;
 use super::{TcpSocket, TcpStream};
 use crate::base::atomic::{AtomicU64, Ordering};
 use crate::base::sys;
-use crate::driver::source::{Purpose, Waiter, runtime_is_gone};
-use crate::driver::{self, Driver, TimerKey};
+use crate::driver;
+use crate::driver::source::{Purpose, Waiter};
 use crate::net::ToSocketAddrs;
+use crate::net::lookup::{Resolve, first_of};
+use crate::net::pause::Pause;
 use crate::net::sock::{Sock, refuse_in_a_simulation};
 use crate::task::wait::{self, Wait, WaitKind};
 
@@ -71,10 +73,14 @@ impl TcpListener {
     /// [`TcpSocket`] is there for other wishes.
     ///
     /// # Cancellation
-    /// **Strict.** It never waits, so there is no moment at which it could be dropped half done.
+    /// **Strict.** It waits for nothing but the look-up of a host name, and does nothing before.
     ///
     /// # Errors
-    /// `InvalidInput` if the address is no literal; otherwise what the system says of the last address.
+    /// `InvalidInput` if the address is none; what the system says if the host is not found; otherwise what it says of the
+    /// last address.
+    ///
+    /// # Panics
+    /// The future panics if it has a name to look up and there is no runtime.
     ///
     /// # Examples
     /// ```
@@ -90,15 +96,10 @@ impl TcpListener {
     /// # std::io::Result::Ok(()) })?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<Self> {
-        let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
-        for address in address.addresses()? {
-            match listen_on(address) {
-                Ok(listener) => return Ok(listener),
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
+    #[track_caller]
+    pub fn bind<A: ToSocketAddrs>(address: A) -> impl Future<Output = io::Result<Self>> {
+        let addresses = Resolve::of(&address, Location::caller());
+        async move { first_of(addresses.await?, "listen on", listen_on) }
     }
 
     /// Takes a listener from std and makes it non-blocking.
@@ -254,7 +255,7 @@ pub struct Accept<'a> {
     /// The place in line.
     waiter: Waiter<'a>,
     /// The timer that ends a rest.
-    rest: Option<Rest>,
+    rest: Option<Pause>,
 }
 
 impl Future for Accept<'_> {
@@ -281,21 +282,6 @@ impl Future for Accept<'_> {
     }
 }
 
-/// A timer that wakes an acceptor from its rest. Dropping it takes it back.
-#[derive(Debug)]
-struct Rest {
-    /// Whose wheel it is in.
-    driver: Arc<Driver>,
-    /// Its place there.
-    key: TimerKey,
-}
-
-impl Drop for Rest {
-    fn drop(&mut self) {
-        self.driver.timer_remove(self.key);
-    }
-}
-
 impl TcpListener {
     /// Begins a rest, on the clock of the runtime in which the descriptors ran out.
     fn rest(&self) {
@@ -305,7 +291,7 @@ impl TcpListener {
     }
 
     /// Ready when no rest is on.
-    fn poll_rested(&self, rest: &mut Option<Rest>, purpose: Purpose, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_rested(&self, rest: &mut Option<Pause>, purpose: Purpose, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // ORDER: Relaxed, pairs with the stores here and in `rest`.
         let until_ns = self.rest_until_ns.load(Ordering::Relaxed);
         if until_ns == 0 {
@@ -320,10 +306,7 @@ impl TcpListener {
             *rest = None;
             return Poll::Ready(Ok(()));
         }
-        if !rest.as_ref().is_some_and(|rest| rest.driver.timer_update(rest.key, cx.waker())) {
-            let key = driver.timer_insert(until_ns, cx.waker()).ok_or_else(runtime_is_gone)?;
-            *rest = Some(Rest { driver, key });
-        }
+        Pause::keep(rest, &driver, until_ns, cx)?;
         let object = self.try_as_fd().map_or(0, |fd| u64::try_from(fd.as_raw_fd()).unwrap_or_default());
         wait::note(Wait { kind: purpose.kind, object, at: purpose.at });
         Poll::Pending

@@ -65,17 +65,18 @@ pub struct TcpStream {
 impl TcpStream {
     /// Connects to the first of these addresses that answers.
     ///
-    /// The addresses are tried one after the other. Put a [`timeout`](crate::time::timeout()) around it, for the
-    /// system's own patience with a silent peer is about two minutes. A [`TcpSocket`](super::TcpSocket) takes options
-    /// before.
+    /// A host name is looked up, as by [`lookup_host`](crate::net::lookup_host()). If there are several addresses,
+    /// each has 250 ms to answer, and then the next one is tried beside it (RFC 8305); those of a name take turns by
+    /// family. Put a [`timeout`](crate::time::timeout()) around it, for the system's own patience with a silent peer is
+    /// about two minutes. A [`TcpSocket`](super::TcpSocket) takes options before.
     ///
     /// # Cancellation
-    /// **Lossy.** The attempt under way is ended and its socket closed; the peer may see a connection that ends at
+    /// **Lossy.** The attempts under way are ended and their sockets closed; the peer may see a connection that ends at
     /// once.
     ///
     /// # Errors
-    /// `InvalidInput` if the address is no literal; otherwise what the system says of the last address:
-    /// `ConnectionRefused` if nobody listens there.
+    /// `InvalidInput` if the address is none; what the system says if the host is not found; otherwise what it says of the
+    /// last address: `ConnectionRefused` if nobody listens there.
     ///
     /// # Panics
     /// The future panics if it has to wait and there is no runtime.
@@ -93,7 +94,7 @@ impl TcpStream {
     /// ```
     #[track_caller]
     pub fn connect<A: ToSocketAddrs>(address: A) -> Connect {
-        Connect::to(address.addresses(), Purpose::here(WaitKind::Connect))
+        Connect::to(&address, Purpose::here(WaitKind::Connect))
     }
 
     /// Takes a stream from std and makes it non-blocking.

@@ -114,16 +114,14 @@ fn mis_05_a_descriptor_that_is_no_tcp_socket_is_refused() {
 }
 
 #[test]
-fn mis_06_what_is_no_literal_address_is_an_error_that_says_so() {
+fn mis_06_what_is_no_address_is_an_error_that_says_so() {
     everywhere(|| async {
-        for address in ["", "127.0.0.1", "127.0.0.1:65536", "bücher:80", "localhost:80", "[::1", "fe80::1%lo:80"] {
+        for address in ["", "127.0.0.1", "127.0.0.1:65536", "1.2.3:80", "[::1", "fe80::1%lo:80"] {
             let error = TcpStream::connect(address).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains(&format!("{address:?}")), "{error}");
             assert_eq!(TcpListener::bind(address).await.unwrap_err().kind(), ErrorKind::InvalidInput);
         }
-        let error = TcpStream::connect(("example.org", 80)).await.unwrap_err();
-        assert!(error.to_string().contains("host names are not looked up yet"), "{error}");
         let listener = TcpListener::bind("127.0.0.1:0".to_string()).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(TcpStream::connect(("127.0.0.1", port)).await.is_ok());

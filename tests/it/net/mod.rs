@@ -8,6 +8,7 @@ mod kit;
 mod connecting;
 mod edges;
 mod making;
+mod names;
 mod runtimes;
 mod streaming;
 mod waking;
