@@ -12,15 +12,21 @@
 //! - **N3** No call here blocks the thread: host names are looked up on the blocking pool.
 //! - **N4** Writing to a socket whose peer has gone is an error (`BrokenPipe`) and never a SIGPIPE.
 //!
-//! Read in this order: addresses and names, the socket under the doors, TCP.
+//! Read in this order: addresses and names, the socket under the doors, TCP, UDP.
 
 mod addr;
 mod lookup;
 mod pause;
+mod ready;
 mod sock;
 
+mod datagram;
+
 pub mod tcp;
+pub mod udp;
 
 pub use addr::ToSocketAddrs;
 pub use lookup::{Addresses, LookupHost, lookup_host};
+pub use ready::{Readable, Writable};
 pub use tcp::{TcpListener, TcpSocket, TcpStream};
+pub use udp::UdpSocket;

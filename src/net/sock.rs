@@ -39,6 +39,11 @@ impl<S: AsFd + AsRawFd> Sock<S> {
         Self::Real(Real { source: SourceHandle::new(io.as_raw_fd(), interest), io })
     }
 
+    /// The same for a socket that outlives its errors.
+    pub(super) fn with_passing_errors(io: S, interest: Interest) -> Self {
+        Self::Real(Real { source: SourceHandle::with_passing_errors(io.as_raw_fd(), interest), io })
+    }
+
     /// Takes a non-blocking socket that is connecting, so that no operation can succeed until the kernel says so.
     pub(super) fn connecting(io: S, interest: Interest) -> Self {
         Self::Real(Real { source: SourceHandle::connecting(io.as_raw_fd(), interest), io })

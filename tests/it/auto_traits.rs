@@ -5,7 +5,8 @@ use mainspring::net::tcp::{
     Accept, Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable,
     ReuniteError, Writable, Write, WriteAll, WriteHalf, WriteVectored,
 };
-use mainspring::net::{Addresses, LookupHost, TcpListener, TcpSocket, TcpStream};
+use mainspring::net::udp::{PeekFrom, Recv, RecvFrom, SendTo};
+use mainspring::net::{Addresses, LookupHost, TcpListener, TcpSocket, TcpStream, UdpSocket, udp};
 use mainspring::runtime::{
     self, EnterGuard, Handle, Runtime, ShutdownReport, TaskInfo, TryCurrentError, UnhandledPanic,
 };
@@ -126,6 +127,14 @@ fn rows() -> Vec<Row> {
         Write<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         WriteAll<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         WriteVectored<'static, 'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+
+        UdpSocket: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Recv<'static, UdpSocket>: "Send Sync Unpin RefUnwindSafe";
+        RecvFrom<'static, UdpSocket>: "Send Sync Unpin RefUnwindSafe";
+        udp::Peek<'static>: "Send Sync Unpin RefUnwindSafe";
+        PeekFrom<'static>: "Send Sync Unpin RefUnwindSafe";
+        udp::Send<'static, UdpSocket>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        SendTo<'static>: "Send Sync Unpin";
     }
     .to_vec()
 }
@@ -154,7 +163,7 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
     // The doors list what they give out in their `mod.rs`, by `pub use`.
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let doors =
-        ["lib.rs", "task/mod.rs", "runtime/mod.rs", "time/mod.rs", "net/mod.rs", "net/tcp/mod.rs", "thread/mod.rs"];
+        ["lib.rs", "task/mod.rs", "runtime/mod.rs", "time/mod.rs", "net/mod.rs", "net/tcp/mod.rs", "net/udp/mod.rs", "thread/mod.rs"];
     let mut public = BTreeSet::new();
     for door in doors {
         let text = std::fs::read_to_string(source.join(door)).unwrap();

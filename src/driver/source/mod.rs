@@ -54,6 +54,9 @@ pub(crate) struct Source {
     fd: RawFd,
     /// What to ask epoll for.
     interest: Interest,
+    /// Is an error news of one moment, after which the descriptor goes on, as with a datagram that found nobody? Then its
+    /// event only makes a try worth while. Of a stream an error is the end, and its bit stays (R2).
+    errors_pass: bool,
 }
 
 // No user code is called while a source is in between two states: wakers are taken out first, and woken after.
@@ -91,7 +94,7 @@ impl Purpose {
         Self { kind, at: Location::caller() }
     }
 
-    fn direction(self) -> Direction {
+    pub(crate) fn direction(self) -> Direction {
         match self.kind {
             WaitKind::Write | WaitKind::Writable | WaitKind::Connect => Direction::Write,
             _ => Direction::Read,
@@ -122,17 +125,22 @@ pub(crate) struct SourceHandle {
 impl SourceHandle {
     /// For a descriptor on which an operation may succeed right away.
     pub(crate) fn new(fd: RawFd, interest: Interest) -> Self {
-        Self::assuming(Bits::READABLE.and(Bits::WRITABLE), fd, interest)
+        Self::assuming(Bits::READABLE.and(Bits::WRITABLE), fd, interest, false)
+    }
+
+    /// The same, for a descriptor that outlives its errors: a datagram socket, or one that we know nothing of.
+    pub(crate) fn with_passing_errors(fd: RawFd, interest: Interest) -> Self {
+        Self::assuming(Bits::READABLE.and(Bits::WRITABLE), fd, interest, true)
     }
 
     /// For a connection in progress, on which a try would be in vain until the kernel says so.
     pub(crate) fn connecting(fd: RawFd, interest: Interest) -> Self {
-        Self::assuming(Bits::NONE, fd, interest)
+        Self::assuming(Bits::NONE, fd, interest, false)
     }
 
-    fn assuming(assumed: Bits, fd: RawFd, interest: Interest) -> Self {
+    fn assuming(assumed: Bits, fd: RawFd, interest: Interest, errors_pass: bool) -> Self {
         let readiness = Readiness::new(assumed);
-        Self { source: Arc::new(Source { readiness, home: Mutex::new(None), fd, interest }) }
+        Self { source: Arc::new(Source { readiness, home: Mutex::new(None), fd, interest, errors_pass }) }
     }
 
     /// Begins an operation: a future holds the waiter and polls through it.
@@ -153,7 +161,22 @@ impl SourceHandle {
 
     /// As [`Waiter::poll_ready`], in the shared place in line.
     pub(crate) fn poll_ready(&self, purpose: Purpose, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.source.poll_ready(purpose, &mut Some(Readiness::SHARED_KEY), cx)
+        self.source.poll_ready(purpose, &mut Some(Readiness::SHARED_KEY), cx).map_ok(drop)
+    }
+
+    /// As [`poll`](Self::poll), but every task that calls has a place of its own, so that all of them are woken.
+    pub(crate) fn poll_as_visitor<R>(
+        &self,
+        purpose: Purpose,
+        cx: &mut Context<'_>,
+        attempt: impl FnMut(Seen) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.source.poll(purpose, &mut Some(Readiness::VISITOR_KEY), cx, attempt)
+    }
+
+    /// As [`poll_ready`](Self::poll_ready), but every task that calls has a place of its own; it says what was seen.
+    pub(crate) fn poll_ready_as_visitor(&self, purpose: Purpose, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
+        self.source.poll_ready(purpose, &mut Some(Readiness::VISITOR_KEY), cx)
     }
 
     /// One try, now or never. `WouldBlock` without a system call if the reactor knows that a try is in vain.
@@ -243,8 +266,8 @@ impl Waiter<'_> {
         self.source.poll(self.purpose, &mut self.key, cx, attempt)
     }
 
-    /// Waits until the reactor, and not our guess, says that a try may succeed.
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Waits until the reactor, and not our guess, says that a try may succeed; tells what it said.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
         self.source.poll_ready(self.purpose, &mut self.key, cx)
     }
 }
@@ -289,7 +312,7 @@ impl Source {
         purpose: Purpose,
         key: &mut Option<Key>,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<io::Result<Seen>> {
         ready!(budget::poll_proceed(cx));
         loop {
             let seen = self.readiness.look();
@@ -297,7 +320,7 @@ impl Source {
                 return Poll::Ready(Err(runtime_is_gone()));
             }
             if seen.is_registered() && seen.is_ready(purpose.direction()) {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(seen));
             }
             ready!(self.wait(purpose, key, cx, seen))?;
         }
@@ -364,6 +387,7 @@ impl Source {
 
     /// An event, or the reactor's end. Called under the slab's lock (S3).
     pub(super) fn set(&self, news: Bits, woken: &mut Wakers) {
+        let news = if self.errors_pass { news.with_a_passing_error() } else { news };
         self.readiness.set(news, woken);
     }
 

@@ -69,6 +69,15 @@ impl Bits {
         Self(self.0 | other.0)
     }
 
+    /// The same with an error that a try will take off the descriptor: it is worth trying, in either direction.
+    #[must_use]
+    pub(super) const fn with_a_passing_error(self) -> Self {
+        if !self.meets(Self::ERROR) {
+            return self;
+        }
+        Self(self.0 & !Self::ERROR.0 | Self::READABLE.0 | Self::WRITABLE.0)
+    }
+
     const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -202,6 +211,9 @@ impl Readiness {
     /// The key of the one waiter a direction that `poll_read` and its like share; the last caller wins.
     pub(super) const SHARED_KEY: Key = Key::MIN;
 
+    /// Stands for no waiter, but for "whichever task this is": each has one place, and keeps it.
+    pub(super) const VISITOR_KEY: Key = Key::MAX;
+
     /// `assumed` is the guess that holds until a reactor knows better.
     pub(super) fn new(assumed: Bits) -> Self {
         let lines = Lines { read: Waiters::default(), write: None, next_key: Self::SHARED_KEY.saturating_add(1) };
@@ -264,6 +276,9 @@ impl Readiness {
 
     /// Step 3 of the protocol, for the waiter that `key` names; a new one gets its key here.
     pub(super) fn wait(&self, direction: Direction, key: &mut Option<Key>, seen: Seen, waker: &Waker) -> Waited {
+        if *key == Some(Self::VISITOR_KEY) {
+            return self.wait_as_visitor(direction, seen, waker);
+        }
         if let Some(key) = *key {
             let mut lines = self.lines.lock();
             if self.look().tick() != seen.tick() {
@@ -285,6 +300,28 @@ impl Readiness {
         drop(lines);
         if displaced.is_some() {
             drop_quietly(displaced);
+        }
+        Waited::Queued
+    }
+
+    /// Step 3 for a task that will not say when it gives up. It has one place however often it comes, and there are only so
+    /// many such places: who has stood longest in one is woken to make room, and comes again if it still cares.
+    fn wait_as_visitor(&self, direction: Direction, seen: Seen, waker: &Waker) -> Waited {
+        let waker = waker.clone(); // before the lock, as R3 has it
+        let mut lines = self.lines.lock();
+        let changed = self.look().tick() != seen.tick();
+        if changed || lines.find(direction).is_some_and(|line| line.has_visitor(&waker)) {
+            drop(lines);
+            drop_quietly(waker);
+            return if changed { Waited::Changed } else { Waited::Queued };
+        }
+        let key = lines.new_key();
+        let crowded_out = lines.of(direction).put_visitor(key, waker);
+        drop(lines);
+        if let Some(waker) = crowded_out {
+            let mut woken = Wakers::new();
+            woken.push(waker);
+            woken.wake_all();
         }
         Waited::Queued
     }

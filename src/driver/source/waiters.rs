@@ -14,6 +14,12 @@ use crate::base::wakers::Wakers;
 /// Names one waiter of a source, never given out again. Never 0, so that each future holds a word for it and not two.
 pub(super) type Key = NonZeroU64;
 
+/// Set in the keys of visitors: tasks that stand in line without a future that could take them out of it.
+const VISITOR: u64 = 1 << 63;
+
+/// So many of them at most, for a task that has gone away is found out only by the next event.
+const VISITORS_MAX: usize = 32;
+
 /// The waiters of one direction.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
@@ -42,6 +48,21 @@ impl Waiters {
             Some(_) => self.others.get_or_insert_default().push((key, waker)),
         }
         None
+    }
+
+    /// Does this task visit already?
+    pub(super) fn has_visitor(&self, waker: &Waker) -> bool {
+        self.iter().any(|(key, held)| key.get() & VISITOR != 0 && held.will_wake(waker))
+    }
+
+    /// Puts a visitor at the end. If there are too many, the oldest goes, and the caller wakes it.
+    pub(super) fn put_visitor(&mut self, key: Key, waker: Waker) -> Option<Waker> {
+        let mut visitors = self.iter().map(|(key, _)| *key).filter(|key| key.get() & VISITOR != 0);
+        let oldest = visitors.next().filter(|_| visitors.count() >= VISITORS_MAX - 1);
+        let crowded_out = oldest.and_then(|oldest| self.remove(oldest));
+        let displaced = self.put(key | VISITOR, waker);
+        debug_assert!(displaced.is_none(), "the key is new (W2)");
+        crowded_out
     }
 
     /// Takes one waiter out, wherever it stands.
@@ -108,6 +129,24 @@ mod tests {
 
     fn bell(name: usize, order: &Arc<AtomicUsize>) -> Waker {
         futures_task::waker(Arc::new(Bell { name, order: order.clone() }))
+    }
+
+    #[test]
+    fn visitors_have_one_place_each_and_the_oldest_makes_room() {
+        let order = Arc::new(AtomicUsize::new(0));
+        let mut waiters = Waiters::default();
+        assert!(waiters.put(key(1), bell(1, &order)).is_none());
+        let first = bell(2, &order);
+        assert!(!waiters.has_visitor(&first));
+        assert!(waiters.put_visitor(key(2), first.clone()).is_none());
+        assert!(waiters.has_visitor(&first));
+        for name in 3..VISITORS_MAX + 2 {
+            assert!(waiters.put_visitor(key(name), bell(3, &order)).is_none(), "{name}");
+        }
+        let crowded_out = waiters.put_visitor(key(99), bell(4, &order)).expect("it is full");
+        assert!(crowded_out.will_wake(&first));
+        assert_eq!(waiters.len(), VISITORS_MAX + 1, "who waits with a future is not counted, and not crowded out");
+        assert!(waiters.get(key(1)).is_some());
     }
 
     #[test]

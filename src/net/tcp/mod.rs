@@ -17,9 +17,10 @@ mod socket;
 mod split;
 mod stream;
 
+pub use super::ready::{Readable, Writable};
 pub use connect::Connect;
 pub use listener::{Accept, TcpListener};
-pub use ops::{Peek, Read, ReadExact, ReadVectored, Readable, Writable, Write, WriteAll, WriteVectored};
+pub use ops::{Peek, Read, ReadExact, ReadVectored, Write, WriteAll, WriteVectored};
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use stream::TcpStream;

@@ -129,7 +129,7 @@ macro_rules! reading {
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn readable(&self) -> Readable<'_> {
-            Readable::new(self.as_ref(), Location::caller())
+            Readable::new(self.as_ref().source(), Location::caller())
         }
 
         /// Reads what is there, without waiting: [`TcpStream::try_read`], on this half.
@@ -204,7 +204,7 @@ macro_rules! writing {
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
         pub fn writable(&self) -> Writable<'_> {
-            Writable::new(self.as_ref(), Location::caller())
+            Writable::new(self.as_ref().source(), Location::caller())
         }
 
         /// Writes what there is room for, without waiting: [`TcpStream::try_write`], on this half.

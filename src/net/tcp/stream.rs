@@ -531,7 +531,7 @@ impl TcpStream {
     /// ```
     #[track_caller]
     pub fn readable(&self) -> Readable<'_> {
-        Readable::new(self, Location::caller())
+        Readable::new(self.source(), Location::caller())
     }
 
     /// Waits until a write may succeed: there is room, or the stream has failed. See [`readable`](Self::readable).
@@ -562,7 +562,7 @@ impl TcpStream {
     /// ```
     #[track_caller]
     pub fn writable(&self) -> Writable<'_> {
-        Writable::new(self, Location::caller())
+        Writable::new(self.source(), Location::caller())
     }
 
     /// Reads what is there, without waiting.

@@ -6,6 +6,7 @@
 mod kit;
 
 mod connecting;
+mod datagrams;
 mod edges;
 mod making;
 mod names;

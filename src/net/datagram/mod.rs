@@ -1,0 +1,12 @@
+//! Datagrams: what sockets that send and receive whole messages have in common.
+//!
+//! A message is sent whole or not at all, and received whole or cut to the buffer; an empty one is a message like any
+//! other. So nothing here is done "at once because the buffer is empty", as with streams, and 0 bytes are no end.
+//!
+//! An error is news of one moment: that an earlier message found nobody. One call reports it, and the socket goes on;
+//! see `errors_pass` in `driver::source`.
+
+mod ops;
+
+pub(super) use ops::Datagrams;
+pub use ops::{Recv, RecvFrom, Send};
