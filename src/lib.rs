@@ -38,6 +38,7 @@
 //! ```text
 //! src/base/context.rs
 //! src/base/sys/linux.rs
+//! src/base/sys/linux/unix.rs
 //! src/task/header.rs
 //! src/task/pool.rs
 //! src/task/cell.rs

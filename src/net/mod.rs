@@ -12,21 +12,26 @@
 //! - **N3** No call here blocks the thread: host names are looked up on the blocking pool.
 //! - **N4** Writing to a socket whose peer has gone is an error (`BrokenPipe`) and never a SIGPIPE.
 //!
-//! Read in this order: addresses and names, the socket under the doors, TCP, UDP.
+//! Read in this order: addresses and names, the socket under the doors, what is
+//! shared among sockets, TCP, UDP, Unix sockets and pipes.
 
 mod addr;
 mod lookup;
+mod accept;
 mod pause;
 mod ready;
 mod sock;
 
 mod datagram;
+pub mod stream;
 
 pub mod tcp;
 pub mod udp;
+pub mod unix;
 
 pub use addr::ToSocketAddrs;
 pub use lookup::{Addresses, LookupHost, lookup_host};
 pub use ready::{Readable, Writable};
 pub use tcp::{TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixListener, UnixStream};

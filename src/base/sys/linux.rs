@@ -4,10 +4,15 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use mio::Interest;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+#[path = "linux/unix.rs"]
+mod unix;
+
+pub(crate) use unix::*;
 
 /// On Linux a stream read that returns less than was asked for has emptied the receive queue, unless urgent
 /// data stood in between: hence the priority interest below, and the rule in `driver::source`.
@@ -96,7 +101,7 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 
 /// Writes several buffers in one call. std's `write_vectored` is a `writev`, which raises SIGPIPE where that
 /// signal is not ignored; std's plain `write` to a socket does not, and neither does this.
-pub(crate) fn send_vectored(stream: &TcpStream, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+pub(crate) fn send_vectored<S: AsFd>(stream: &S, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
     // The kernel refuses more than IOV_MAX buffers with EMSGSIZE; std's writes cut there instead.
     let most = usize::try_from(libc::UIO_MAXIOV).expect("UIO_MAXIOV is 1024");
     SockRef::from(stream).send_vectored_with_flags(&bufs[..bufs.len().min(most)], libc::MSG_NOSIGNAL)

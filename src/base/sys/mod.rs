@@ -13,6 +13,9 @@
 //!   is_exhausted       out of descriptors, or of memory for them     plain: EMFILE, ENFILE
 //!   send_vectored      a gathering write that raises no SIGPIPE      plain: writev
 //!   stream_interest    what a TCP stream is registered for           plain: no priority data
+//!   unix_socket, accept_unix, send                                the same for Unix sockets
+//!   HAS_ABSTRACT_NAMES, abstract_name                            plain: "there are none"
+//!   peer_cred, send_fds, recv_fds                                plain: "not supported"
 //!   SHORT_READ_DRAINS  is a short read proof of an empty socket?     plain: no
 //! ```
 

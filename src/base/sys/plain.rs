@@ -3,10 +3,15 @@
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, RawFd};
 
 use mio::Interest;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+#[path = "plain/unix.rs"]
+mod unix;
+
+pub(crate) use unix::*;
 
 /// Without priority events nobody would tell us that a read stopped at urgent data, so a short read proves
 /// nothing here, and readiness ends with `WouldBlock` alone.
@@ -61,6 +66,6 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 }
 
 /// Writes several buffers in one call. Whether a closed peer raises SIGPIPE is for the platform's std to say.
-pub(crate) fn send_vectored(mut stream: &TcpStream, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
-    stream.write_vectored(bufs)
+pub(crate) fn send_vectored<S: AsFd>(stream: &S, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    (&*SockRef::from(stream)).write_vectored(bufs)
 }

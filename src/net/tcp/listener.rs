@@ -1,40 +1,24 @@
-//! Listening, and what to do when accepting fails.
-//!
-//! Three kinds of errors come out of `accept`, and each wants another answer. One belongs to a client that gave
-//! up before it was accepted: nobody here needs to know, so the next one is taken. One says that there are no
-//! descriptors left: the caller must hear of it, but the client stays in the backlog and the listener stays ready,
-//! so that the usual accept loop would spin at full speed until some connection closes. So after such an error the
-//! listener rests for a moment. Everything else goes to the caller as it is.
+//! Listening, and accepting what comes; what to do when that fails is said in `net::accept`.
 
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use mio::Interest;
-
 use super::socket::expect_tcp;
 use super::{TcpSocket, TcpStream};
-use crate::base::atomic::{AtomicU64, Ordering};
 use crate::base::sys;
-use crate::driver;
 use crate::driver::source::{Purpose, Waiter};
 use crate::net::ToSocketAddrs;
+use crate::net::accept::{Acceptor, BACKLOG};
 use crate::net::lookup::{Resolve, first_of};
 use crate::net::pause::Pause;
 use crate::net::sock::{Sock, refuse_in_a_simulation};
-use crate::task::wait::{self, Wait, WaitKind};
-
-/// How long accepting rests when descriptors have run out. Fifty tries a second cost next to nothing, and a client
-/// in the backlog does not notice 20 ms.
-const REST_NS: u64 = 20_000_000;
-
-/// As many connections as may wait to be accepted; tokio's figure. The kernel cuts it to `net.core.somaxconn`.
-const BACKLOG: u32 = 1_024;
+use crate::task::wait::WaitKind;
 
 /// A socket that takes connections.
 ///
@@ -59,10 +43,7 @@ const BACKLOG: u32 = 1_024;
 /// ```
 pub struct TcpListener {
     /// The listening socket.
-    sock: Sock<std::net::TcpListener>,
-    /// No try before this time on the runtime's clock; zero when there are descriptors. Any task that accepts sets
-    /// it, and it steers nothing but when to try again.
-    rest_until_ns: AtomicU64,
+    acceptor: Acceptor<std::net::TcpListener>,
 }
 
 impl TcpListener {
@@ -130,7 +111,7 @@ impl TcpListener {
 
     /// Takes a non-blocking listener.
     pub(super) fn of(listener: std::net::TcpListener) -> Self {
-        Self { sock: Sock::new(listener, Interest::READABLE), rest_until_ns: AtomicU64::new(0) }
+        Self { acceptor: Acceptor::new(listener) }
     }
 
     /// Gives std's listener back. It is still non-blocking.
@@ -140,7 +121,7 @@ impl TcpListener {
     /// # Errors
     /// Only in a simulated runtime, whose listeners std knows nothing of.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
-        Ok(self.sock.into_io())
+        Ok(self.acceptor.sock.into_io())
     }
 
     /// Takes the next connection, and says whose it is.
@@ -183,7 +164,7 @@ impl TcpListener {
     /// ```
     #[track_caller]
     pub fn accept(&self) -> Accept<'_> {
-        let waiter = self.sock.source().waiter(Purpose::here(WaitKind::Accept));
+        let waiter = self.acceptor.sock.source().waiter(Purpose::here(WaitKind::Accept));
         Accept { listener: self, waiter, rest: None }
     }
 
@@ -192,7 +173,7 @@ impl TcpListener {
     /// # Errors
     /// What the system says.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.sock.io().local_addr()
+        self.acceptor.sock.io().local_addr()
     }
 
     /// How many routers a packet may pass (`IP_TTL`).
@@ -200,7 +181,7 @@ impl TcpListener {
     /// # Errors
     /// What the system says.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.sock.io().ttl()
+        self.acceptor.sock.io().ttl()
     }
 
     /// Sets [`ttl`](Self::ttl); connections inherit it.
@@ -208,7 +189,7 @@ impl TcpListener {
     /// # Errors
     /// What the system says, of a zero for instance.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.sock.io().set_ttl(ttl)
+        self.acceptor.sock.io().set_ttl(ttl)
     }
 
     /// Takes the pending error off the socket (`SO_ERROR`).
@@ -218,20 +199,20 @@ impl TcpListener {
     /// # Errors
     /// If the system cannot even say that.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.sock.io().take_error()
+        self.acceptor.sock.io().take_error()
     }
 
     /// The descriptor; none in a simulated runtime.
     ///
     /// For system calls that are not offered here.
     pub fn try_as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.sock.try_as_fd()
+        self.acceptor.sock.try_as_fd()
     }
 }
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TcpListener").field("local_addr", &self.local_addr().ok()).field("sock", &self.sock).finish()
+        f.debug_struct("TcpListener").field("local_addr", &self.local_addr().ok()).field("sock", &self.acceptor.sock).finish()
     }
 }
 
@@ -240,7 +221,7 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     // As in std: without it a server could not start again while old connections linger.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG.into())
 }
 
 /// Future of [`TcpListener::accept`].
@@ -263,52 +244,8 @@ impl Future for Accept<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { listener, waiter, rest } = self.get_mut();
-        loop {
-            ready!(listener.poll_rested(rest, waiter.purpose(), cx))?;
-            match ready!(waiter.poll(cx, |_| sys::accept(listener.sock.io()))) {
-                Ok((io, peer)) => {
-                    let stream = TcpStream::of(Sock::new(io, sys::stream_interest()));
-                    return Poll::Ready(Ok((stream, peer)));
-                }
-                Err(error) if sys::is_accept_noise(&error) => {} // charged to the budget, so this loop ends
-                Err(error) => {
-                    if sys::is_exhausted(&error) {
-                        listener.rest();
-                    }
-                    return Poll::Ready(Err(error));
-                }
-            }
-        }
-    }
-}
-
-impl TcpListener {
-    /// Begins a rest, on the clock of the runtime in which the descriptors ran out.
-    fn rest(&self) {
-        let until_ns = driver::with_current(|driver| driver.map_or(0, |driver| driver.now_ns() + REST_NS));
-        // ORDER: Relaxed, a time and nothing else.
-        self.rest_until_ns.store(until_ns, Ordering::Relaxed);
-    }
-
-    /// Ready when no rest is on.
-    fn poll_rested(&self, rest: &mut Option<Pause>, purpose: Purpose, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // ORDER: Relaxed, pairs with the stores here and in `rest`.
-        let until_ns = self.rest_until_ns.load(Ordering::Relaxed);
-        if until_ns == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        let driver = driver::current("accept");
-        let now_ns = driver.now_ns();
-        // More than a whole rest is left only if the listener has come here from a runtime with another clock.
-        if !(now_ns..=now_ns + REST_NS).contains(&until_ns.saturating_sub(1)) {
-            // ORDER: Relaxed, as above.
-            self.rest_until_ns.store(0, Ordering::Relaxed);
-            *rest = None;
-            return Poll::Ready(Ok(()));
-        }
-        Pause::keep(rest, &driver, until_ns, cx)?;
-        let object = self.try_as_fd().map_or(0, |fd| u64::try_from(fd.as_raw_fd()).unwrap_or_default());
-        wait::note(Wait { kind: purpose.kind, object, at: purpose.at });
-        Poll::Pending
+        let accepted = ready!(listener.acceptor.poll_accept(waiter, rest, cx, sys::accept));
+        let of = |(io, peer)| (TcpStream::of(Sock::new(io, sys::stream_interest())), peer);
+        Poll::Ready(accepted.map(of))
     }
 }

@@ -7,20 +7,22 @@
 //! ```
 //!
 //! Every operation is a plain function that returns a named future and remembers its caller's line, which is what a
-//! dump of a waiting task shows. `ops` has the futures, and with them everything that happens between a call and
-//! the kernel: `stream.read(..)` makes a [`Read`], whose `poll` asks the source, which tries `TcpStream::recv`.
+//! dump of a waiting task shows. The futures are those of all streams: `stream.read(..)` makes a [`Read`], whose `poll` asks
+//! the source, which tries `recv` in `kernel`.
 
 mod connect;
+mod kernel;
 mod listener;
-mod ops;
+mod peek;
 mod socket;
 mod split;
 mod stream;
 
 pub use super::ready::{Readable, Writable};
+pub use super::stream::{Read, ReadExact, ReadVectored, ReuniteError, Write, WriteAll, WriteVectored};
 pub use connect::Connect;
 pub use listener::{Accept, TcpListener};
-pub use ops::{Peek, Read, ReadExact, ReadVectored, Write, WriteAll, WriteVectored};
+pub use peek::Peek;
 pub use socket::TcpSocket;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use stream::TcpStream;

@@ -13,11 +13,12 @@ use socket2::SockRef;
 use super::socket::expect_tcp;
 use super::{
     Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable, Writable, Write,
-    WriteAll, WriteHalf, WriteVectored, split,
+    WriteAll, WriteHalf, WriteVectored,
 };
 use crate::base::sys;
 use crate::driver::source::{Direction, Purpose, SourceHandle};
 use crate::net::ToSocketAddrs;
+use crate::net::stream::{self, Reads as _, Writes as _};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
 use crate::task::wait::WaitKind;
 
@@ -183,7 +184,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        split::borrowed(self)
+        stream::borrowed(self)
     }
 
     /// Takes the stream apart, for two tasks.
@@ -212,7 +213,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        split::owned(self)
+        stream::owned(self)
     }
 
     /// Ends one direction or both: the peer reads to the end of what was written, and then finds the end.
@@ -279,7 +280,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> Read<'a> {
+    pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> Read<'a, Self> {
         Read::new(self, buf, Location::caller())
     }
 
@@ -316,7 +317,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> ReadExact<'a> {
+    pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> ReadExact<'a, Self> {
         ReadExact::new(self, buf, Location::caller())
     }
 
@@ -351,7 +352,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn read_vectored<'a, 'b>(&'a self, bufs: &'a mut [IoSliceMut<'b>]) -> ReadVectored<'a, 'b> {
+    pub fn read_vectored<'a, 'b>(&'a self, bufs: &'a mut [IoSliceMut<'b>]) -> ReadVectored<'a, 'b, Self> {
         ReadVectored::new(self, bufs, Location::caller())
     }
 
@@ -422,7 +423,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn write<'a>(&'a self, buf: &'a [u8]) -> Write<'a> {
+    pub fn write<'a>(&'a self, buf: &'a [u8]) -> Write<'a, Self> {
         Write::new(self, buf, Location::caller())
     }
 
@@ -454,7 +455,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> WriteAll<'a> {
+    pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> WriteAll<'a, Self> {
         WriteAll::new(self, buf, Location::caller())
     }
 
@@ -489,7 +490,7 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn write_vectored<'a, 'b>(&'a self, bufs: &'a [IoSlice<'b>]) -> WriteVectored<'a, 'b> {
+    pub fn write_vectored<'a, 'b>(&'a self, bufs: &'a [IoSlice<'b>]) -> WriteVectored<'a, 'b, Self> {
         WriteVectored::new(self, bufs, Location::caller())
     }
 

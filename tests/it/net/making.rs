@@ -16,7 +16,7 @@ static_assertions::assert_impl_all!(OwnedReadHalf: Send, Sync);
 static_assertions::assert_impl_all!(OwnedWriteHalf: Send, Sync);
 static_assertions::assert_impl_all!(ReadHalf<'static>: Send, Sync);
 static_assertions::assert_impl_all!(WriteHalf<'static>: Send, Sync);
-static_assertions::assert_impl_all!(mainspring::net::tcp::Read<'static>: Send, Sync, Unpin);
+static_assertions::assert_impl_all!(mainspring::net::tcp::Read<'static, TcpStream>: Send, Sync, Unpin);
 static_assertions::assert_impl_all!(mainspring::net::tcp::Accept<'static>: Send, Sync, Unpin);
 static_assertions::assert_impl_all!(mainspring::net::tcp::Connect: Send, Sync, Unpin);
 

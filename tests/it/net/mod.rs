@@ -12,4 +12,5 @@ mod making;
 mod names;
 mod runtimes;
 mod streaming;
+mod unix;
 mod waking;

