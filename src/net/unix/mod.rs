@@ -19,6 +19,7 @@ mod cred;
 mod datagram;
 mod fds;
 mod listener;
+pub mod pipe;
 mod retry;
 mod stream;
 

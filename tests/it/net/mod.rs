@@ -10,6 +10,7 @@ mod datagrams;
 mod edges;
 mod making;
 mod names;
+mod pipes;
 mod runtimes;
 mod streaming;
 mod unix;

@@ -130,3 +130,6 @@ fn rights_in(mut control: &[u8]) -> Vec<OwnedFd> {
     }
     fds
 }
+
+/// The flag with which opening a pipe does not wait for the other end.
+pub(crate) const OPEN_NONBLOCKING: i32 = libc::O_NONBLOCK;

@@ -51,3 +51,6 @@ pub(crate) fn recv_fds<S: AsFd>(_socket: &S, _buf: &mut [u8], _fds: &mut Vec<Own
 fn unsupported(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, format!("{what} are not supported on this platform yet"))
 }
+
+/// The flag with which opening a pipe does not wait for the other end.
+pub(crate) const OPEN_NONBLOCKING: i32 = libc::O_NONBLOCK;
