@@ -16,6 +16,7 @@
 //! shared among sockets, TCP, UDP, Unix sockets and pipes.
 
 mod addr;
+mod async_fd;
 mod lookup;
 mod accept;
 mod pause;
@@ -30,6 +31,7 @@ pub mod udp;
 pub mod unix;
 
 pub use addr::ToSocketAddrs;
+pub use async_fd::{AsyncFd, FdReady, Interest, ReadyGuard, TryIoError};
 pub use lookup::{Addresses, LookupHost, lookup_host};
 pub use ready::{Readable, Writable};
 pub use tcp::{TcpListener, TcpSocket, TcpStream};

@@ -8,8 +8,8 @@ use mainspring::net::tcp::{
 use mainspring::net::udp::{PeekFrom, Recv, RecvFrom, SendTo};
 use mainspring::net::unix::{RecvFds, SendFds, UCred};
 use mainspring::net::{
-    Addresses, LookupHost, TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream, udp,
-    unix,
+    Addresses, AsyncFd, FdReady, Interest, LookupHost, ReadyGuard, TcpListener, TcpSocket, TcpStream, TryIoError,
+    UdpSocket, UnixDatagram, UnixListener, UnixStream, udp, unix,
 };
 use mainspring::runtime::{
     self, EnterGuard, Handle, Runtime, ShutdownReport, TaskInfo, TryCurrentError, UnhandledPanic,
@@ -155,6 +155,11 @@ fn rows() -> Vec<Row> {
         unix::pipe::Sender: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         unix::pipe::Receiver: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         unix::pipe::OpenOptions: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        AsyncFd<std::fs::File>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        FdReady<'static, std::fs::File>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        ReadyGuard<'static, std::fs::File>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Interest: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        TryIoError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         UCred: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .to_vec()

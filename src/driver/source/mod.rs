@@ -179,6 +179,16 @@ impl SourceHandle {
         self.source.poll_ready(purpose, &mut Some(Readiness::VISITOR_KEY), cx)
     }
 
+    /// Registers with the current worker now, and not at the first wait, for whoever must know whether it can be.
+    pub(crate) fn register(&self, purpose: Purpose) -> io::Result<()> {
+        self.source.settle(purpose)
+    }
+
+    /// A try that followed `seen`, by somebody who is none of ours, said `WouldBlock`.
+    pub(crate) fn would_block(&self, direction: Direction, seen: Seen) {
+        self.source.readiness.clear(direction, seen);
+    }
+
     /// One try, now or never. `WouldBlock` without a system call if the reactor knows that a try is in vain.
     pub(crate) fn attempt<R>(
         &self,

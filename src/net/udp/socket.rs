@@ -69,7 +69,7 @@ impl UdpSocket {
         async move {
             let addresses = addresses.await?;
             refuse_in_a_simulation()?;
-            Self::from_std(first_of(addresses, "bind to", |address| std::net::UdpSocket::bind(address))?)
+            Self::from_std(first_of(addresses, "bind to", std::net::UdpSocket::bind)?)
         }
     }
 

@@ -57,7 +57,7 @@ impl Future for Connect {
             None => sys::unix_socket(Type::STREAM)?,
         };
         loop {
-            if let Poll::Pending = self.retry.poll("connect", cx)? {
+            if self.retry.poll("connect", cx)?.is_pending() {
                 wait::note(Wait { kind: self.purpose.kind, object: 0, at: self.purpose.at });
                 (self.target, self.socket) = (Some(Ok(target)), Some(socket));
                 return Poll::Pending;

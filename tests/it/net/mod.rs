@@ -5,6 +5,7 @@
 
 mod kit;
 
+mod any_fd;
 mod connecting;
 mod datagrams;
 mod edges;
