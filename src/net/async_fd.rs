@@ -50,7 +50,7 @@ impl Add for Interest {
 
     /// Both.
     fn add(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        Self(self.0.add(other.0))
     }
 }
 
