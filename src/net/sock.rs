@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use mio::Interest;
 
 use crate::driver;
-use crate::driver::source::{SourceHandle, not_in_a_simulation};
+use crate::driver::source::{Passing, SourceHandle, not_in_a_simulation};
 
 /// The socket of a door.
 pub(super) enum Sock<S> {
@@ -39,9 +39,9 @@ impl<S: AsFd + AsRawFd> Sock<S> {
         Self::Real(Real { source: SourceHandle::new(io.as_raw_fd(), interest), io })
     }
 
-    /// The same for a socket that outlives its errors.
-    pub(super) fn with_passing_errors(io: S, interest: Interest) -> Self {
-        Self::Real(Real { source: SourceHandle::with_passing_errors(io.as_raw_fd(), interest), io })
+    /// The same for what outlives its troubles.
+    pub(super) fn with_passing(passing: Passing, io: S, interest: Interest) -> Self {
+        Self::Real(Real { source: SourceHandle::with_passing(passing, io.as_raw_fd(), interest), io })
     }
 
     /// Takes a non-blocking socket that is connecting, so that no operation can succeed until the kernel says so.

@@ -54,14 +54,25 @@ pub(crate) struct Source {
     fd: RawFd,
     /// What to ask epoll for.
     interest: Interest,
-    /// Is an error news of one moment, after which the descriptor goes on, as with a datagram that found nobody? Then its
-    /// event only makes a try worth while. Of a stream an error is the end, and its bit stays (R2).
-    errors_pass: bool,
+    /// Which of its troubles pass.
+    passing: Passing,
 }
 
 // No user code is called while a source is in between two states: wakers are taken out first, and woken after.
 impl UnwindSafe for Source {}
 impl RefUnwindSafe for Source {}
+
+/// Which troubles of a descriptor are news of one moment, after which it goes on. Their event only makes a try worth while; of
+/// the others the bit stays (R2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Passing {
+    /// None: an error or an end of a stream is for ever.
+    Nothing,
+    /// Errors, as of a datagram that found nobody.
+    Errors,
+    /// Ends too: of a pipe with a name whose other end is opened again.
+    Ends,
+}
 
 /// Where a source is registered.
 #[derive(Debug)]
@@ -125,22 +136,22 @@ pub(crate) struct SourceHandle {
 impl SourceHandle {
     /// For a descriptor on which an operation may succeed right away.
     pub(crate) fn new(fd: RawFd, interest: Interest) -> Self {
-        Self::assuming(Bits::READABLE.and(Bits::WRITABLE), fd, interest, false)
+        Self::assuming(Bits::READABLE.and(Bits::WRITABLE), fd, interest, Passing::Nothing)
     }
 
-    /// The same, for a descriptor that outlives its errors: a datagram socket, or one that we know nothing of.
-    pub(crate) fn with_passing_errors(fd: RawFd, interest: Interest) -> Self {
-        Self::assuming(Bits::READABLE.and(Bits::WRITABLE), fd, interest, true)
+    /// The same, for a descriptor that outlives its troubles.
+    pub(crate) fn with_passing(passing: Passing, fd: RawFd, interest: Interest) -> Self {
+        Self::assuming(Bits::READABLE.and(Bits::WRITABLE), fd, interest, passing)
     }
 
     /// For a connection in progress, on which a try would be in vain until the kernel says so.
     pub(crate) fn connecting(fd: RawFd, interest: Interest) -> Self {
-        Self::assuming(Bits::NONE, fd, interest, false)
+        Self::assuming(Bits::NONE, fd, interest, Passing::Nothing)
     }
 
-    fn assuming(assumed: Bits, fd: RawFd, interest: Interest, errors_pass: bool) -> Self {
+    fn assuming(assumed: Bits, fd: RawFd, interest: Interest, passing: Passing) -> Self {
         let readiness = Readiness::new(assumed);
-        Self { source: Arc::new(Source { readiness, home: Mutex::new(None), fd, interest, errors_pass }) }
+        Self { source: Arc::new(Source { readiness, home: Mutex::new(None), fd, interest, passing }) }
     }
 
     /// Begins an operation: a future holds the waiter and polls through it.
@@ -397,7 +408,11 @@ impl Source {
 
     /// An event, or the reactor's end. Called under the slab's lock (S3).
     pub(super) fn set(&self, news: Bits, woken: &mut Wakers) {
-        let news = if self.errors_pass { news.with_a_passing_error() } else { news };
+        let news = match self.passing {
+            Passing::Nothing => news,
+            Passing::Errors => news.passing(Bits::ERROR),
+            Passing::Ends => news.passing(Bits::ERROR.and(Bits::READ_CLOSED).and(Bits::WRITE_CLOSED)),
+        };
         self.readiness.set(news, woken);
     }
 

@@ -69,13 +69,13 @@ impl Bits {
         Self(self.0 | other.0)
     }
 
-    /// The same with an error that a try will take off the descriptor: it is worth trying, in either direction.
+    /// The same, with troubles that pass turned into a reason to try, in either direction: the try finds them.
     #[must_use]
-    pub(super) const fn with_a_passing_error(self) -> Self {
-        if !self.meets(Self::ERROR) {
+    pub(super) const fn passing(self, troubles: Self) -> Self {
+        if !self.meets(troubles) {
             return self;
         }
-        Self(self.0 & !Self::ERROR.0 | Self::READABLE.0 | Self::WRITABLE.0)
+        Self(self.0 & !troubles.0 | Self::READABLE.0 | Self::WRITABLE.0)
     }
 
     const fn meets(self, other: Self) -> bool {

@@ -4,7 +4,7 @@
 //! other. So nothing here is done "at once because the buffer is empty", as with streams, and 0 bytes are no end.
 //!
 //! An error is news of one moment: that an earlier message found nobody. One call reports it, and the socket goes on;
-//! see `errors_pass` in `driver::source`.
+//! see `Passing` in `driver::source`.
 
 mod ops;
 

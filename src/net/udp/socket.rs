@@ -11,7 +11,7 @@ use mio::Interest;
 use socket2::{SockRef, Type};
 
 use super::{Peek, PeekFrom, Recv, RecvFrom, Send, SendTo};
-use crate::driver::source::{Direction, Purpose, SourceHandle};
+use crate::driver::source::{Direction, Passing, Purpose, SourceHandle};
 use crate::net::datagram::Datagrams;
 use crate::net::lookup::{Resolve, first_of};
 use crate::net::ready::{Readable, Writable};
@@ -115,7 +115,7 @@ impl UdpSocket {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the descriptor is not a UDP socket"));
         }
         socket.set_nonblocking(true)?;
-        Ok(Self { sock: Sock::with_passing_errors(socket, Interest::READABLE | Interest::WRITABLE) })
+        Ok(Self { sock: Sock::with_passing(Passing::Errors, socket, Interest::READABLE | Interest::WRITABLE) })
     }
 
     /// Gives std's socket back. It is still non-blocking.

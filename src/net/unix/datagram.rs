@@ -24,7 +24,7 @@ use super::retry::Retry;
 use super::stream::expect_unix;
 use super::{Recv, RecvFrom, Send, SocketAddr, address};
 use crate::base::sys;
-use crate::driver::source::{Direction, Purpose, SourceHandle};
+use crate::driver::source::{Direction, Passing, Purpose, SourceHandle};
 use crate::net::datagram::Datagrams;
 use crate::net::ready::{Readable, Writable};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
@@ -131,7 +131,7 @@ impl UnixDatagram {
     }
 
     fn of(socket: StdDatagram) -> Self {
-        Self { sock: Sock::with_passing_errors(socket, Interest::READABLE | Interest::WRITABLE) }
+        Self { sock: Sock::with_passing(Passing::Errors, socket, Interest::READABLE | Interest::WRITABLE) }
     }
 
     fn std(&self) -> &StdDatagram {

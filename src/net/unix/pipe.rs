@@ -3,6 +3,9 @@
 //! A pipe without a name comes as two ends, by [`pipe`]. One with a name (a FIFO, made by `mkfifo`) is opened at either end by
 //! [`OpenOptions`], without waiting for the other.
 //!
+//! The end of a pipe is not for ever: another may open the other end of a FIFO again. So it is no lasting readiness, or a loop
+//! of `readable` and `try_read` would spin from the first writer's leaving on.
+//!
 //! Writing to a pipe that nobody reads is an error, but the system first raises SIGPIPE. Rust programs ignore it from their
 //! start; one that has restored the default dies of it, since for pipes there is no way to ask for the error alone.
 //!
@@ -19,7 +22,7 @@ use mio::Interest;
 use socket2::SockRef;
 
 use crate::base::sys;
-use crate::driver::source::{Seen, SourceHandle};
+use crate::driver::source::{Passing, Seen, SourceHandle};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
 use crate::net::stream::{Reads, Writes, reading, writing};
 
@@ -87,7 +90,7 @@ macro_rules! end {
             fn from_any_file(file: File) -> io::Result<Self> {
                 refuse_in_a_simulation()?;
                 SockRef::from(&file).set_nonblocking(true)?; // of any descriptor, in spite of its name
-                Ok(Self { sock: Sock::new(file, $interest) })
+                Ok(Self { sock: Sock::with_passing(Passing::Ends, file, $interest) })
             }
 
             /// Gives the descriptor back, blocking: for a child process, or a thread that blocks.

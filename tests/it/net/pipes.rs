@@ -61,6 +61,15 @@ fn a_pipe_with_a_name_is_opened_without_waiting_for_the_other_end() {
         assert!(once(receiver.read(&mut [0; 4])).await.is_none());
         sender.write_all(b"x").await.unwrap();
         assert_eq!(receiver.read(&mut [0; 4]).await.unwrap(), 1);
+        drop(sender);
+        receiver.readable().await.unwrap();
+        assert_eq!(receiver.try_read(&mut [0; 4]).unwrap(), 0, "the writer has gone");
+        let sender = OpenOptions::new().open_sender(&path).unwrap();
+        assert_eq!(receiver.try_read(&mut [0; 4]).unwrap_err().kind(), ErrorKind::WouldBlock, "and another has come");
+        assert!(once(receiver.readable()).await.is_none(), "the old end is no readiness");
+        sender.write_all(b"x").await.unwrap();
+        receiver.readable().await.unwrap();
+        assert_eq!(receiver.try_read(&mut [0; 4]).unwrap(), 1);
         drop((sender, receiver));
         let receiver = OpenOptions::new().read_write(true).open_receiver(&path).unwrap();
         for _ in 0..3 {
