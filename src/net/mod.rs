@@ -12,16 +12,17 @@
 //! - **N3** No call here blocks the thread: host names are looked up on the blocking pool.
 //! - **N4** Writing to a socket whose peer has gone is an error (`BrokenPipe`) and never a SIGPIPE.
 //!
-//! Read in this order: addresses and names, the socket under the doors, what is
-//! shared among sockets, TCP, UDP, Unix sockets and pipes.
+//! Read in this order: addresses and names, the socket under the doors, what streams and datagrams have in common, TCP, UDP,
+//! Unix sockets and pipes, and what is left for other descriptors.
 
 mod addr;
-mod async_fd;
 mod lookup;
+
+mod sock;
+
 mod accept;
 mod pause;
 mod ready;
-mod sock;
 
 mod datagram;
 pub mod stream;
@@ -29,6 +30,8 @@ pub mod stream;
 pub mod tcp;
 pub mod udp;
 pub mod unix;
+
+mod async_fd;
 
 pub use addr::ToSocketAddrs;
 pub use async_fd::{AsyncFd, FdReady, Interest, ReadyGuard, TryIoError};
