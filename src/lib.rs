@@ -24,6 +24,7 @@
 //!
 //! ```text
 //!    time  net  thread     what users call; a door holds no engine
+//!    process  signal
 //!    runtime               builder, handles, block_on, shutdown
 //!    sched                 cores, the loop, stealing, sleeping
 //!    driver                reactor, timer wheel, clock, simulation
@@ -39,6 +40,8 @@
 //! src/base/context.rs
 //! src/base/sys/linux.rs
 //! src/base/sys/linux/unix.rs
+//! src/base/sys/process.rs
+//! src/base/sys/signals.rs
 //! src/task/header.rs
 //! src/task/pool.rs
 //! src/task/cell.rs
@@ -62,8 +65,10 @@ pub mod task;
 
 base::atomic::above_sched! {
     pub mod net;
+    pub mod process;
     pub mod runtime;
     pub mod thread;
+    pub mod signal;
     pub mod time;
 
     #[doc(inline)]

@@ -92,7 +92,6 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> io::Result<()> {
-    stop::on_ctrl_c()?;
     let runtime = Builder::new_multi_thread().workers(options.workers).thread_name("kv").build()?;
     let summary = runtime.block_on(serve_and_drive(options));
     let report = runtime.shutdown_timeout(Duration::from_secs(2));
@@ -105,6 +104,7 @@ fn run(options: &Options) -> io::Result<()> {
 
 /// Serves until a stop is asked for: by ctrl-c, or by the driver when it is done.
 async fn serve_and_drive(options: &Options) -> io::Result<Option<Summary>> {
+    stop::on_ctrl_c()?;
     let port = options.port.unwrap_or(if options.drive.is_some() { 0 } else { 6379 });
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;

@@ -25,10 +25,12 @@ pub(crate) enum WaitKind {
     Join,
     Yield,
     Lookup,
+    Signal,
+    Exit,
 }
 
 /// The names, in the order of the numbers.
-const KINDS: [WaitKind; 11] = [
+const KINDS: [WaitKind; 13] = [
     WaitKind::Other,
     WaitKind::Sleep,
     WaitKind::Read,
@@ -40,6 +42,8 @@ const KINDS: [WaitKind; 11] = [
     WaitKind::Join,
     WaitKind::Yield,
     WaitKind::Lookup,
+    WaitKind::Signal,
+    WaitKind::Exit,
 ];
 
 /// One wait: what for, on which object, and the user's line.
@@ -103,6 +107,8 @@ impl fmt::Display for Waiting {
         match self.kind {
             WaitKind::Other => write!(f, "something at {at}"),
             WaitKind::Sleep => write!(f, "a timer, at {at}"),
+            WaitKind::Exit => write!(f, "the end of a process, at {at}"),
+            WaitKind::Signal => write!(f, "a signal, at {at}"),
             WaitKind::Yield => write!(f, "its next turn, at {at}"),
             WaitKind::Lookup => write!(f, "the addresses of a host, at {at}"),
             WaitKind::Join => write!(f, "task {object}, at {at}"),

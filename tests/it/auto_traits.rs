@@ -11,9 +11,13 @@ use mainspring::net::{
     Addresses, AsyncFd, FdReady, Interest, LookupHost, ReadyGuard, TcpListener, TcpSocket, TcpStream, TryIoError,
     UdpSocket, UnixDatagram, UnixListener, UnixStream, udp, unix,
 };
+use mainspring::process::{
+    self, Child, ChildStderr, ChildStdin, ChildStdout, Command, Kill, Status, Wait, WaitWithOutput,
+};
 use mainspring::runtime::{
     self, EnterGuard, Handle, Runtime, ShutdownReport, TaskInfo, TryCurrentError, UnhandledPanic,
 };
+use mainspring::signal::{CtrlC, Recv, Signal, SignalKind};
 use mainspring::task::{
     self, AbortHandle, CancelCause, Id, JoinError, JoinHandle, QueueFull, SpawnLocalError, YieldNow,
 };
@@ -69,7 +73,7 @@ type Neither = Rc<u8>;
 type Row = (&'static str, &'static str, [(&'static str, bool); 5]);
 
 fn rows() -> Vec<Row> {
-    [rows_of_tasks_and_time(), rows_of_sockets()].concat()
+    [rows_of_tasks_and_time(), rows_of_sockets(), rows_of_later_doors()].concat()
 }
 
 #[rustfmt::skip]
@@ -175,6 +179,34 @@ fn rows_of_sockets() -> Vec<Row> {
     .to_vec()
 }
 
+#[rustfmt::skip]
+fn rows_of_later_doors() -> Vec<Row> {
+    table! {
+        Signal: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        SignalKind: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Recv<'static>: "Send Sync Unpin RefUnwindSafe";
+        CtrlC: "Send Sync Unpin";
+
+        Command: "Send Sync Unpin";
+        Child: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        ChildStdin: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        ChildStdout: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        ChildStderr: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Wait<'static>: "Send Sync Unpin RefUnwindSafe";
+        Kill<'static>: "Send Sync Unpin";
+        Status: "Send Sync Unpin";
+        WaitWithOutput: "Send Sync Unpin";
+        process::Read<'static>: "Send Sync Unpin RefUnwindSafe";
+        process::ReadExact<'static>: "Send Sync Unpin RefUnwindSafe";
+        process::ReadToEnd<'static>: "Send Sync Unpin RefUnwindSafe";
+        process::Readable<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        process::Write<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        process::WriteAll<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        process::Writable<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+    }
+    .to_vec()
+}
+
 #[test]
 fn snd_01_every_type_has_the_auto_traits_that_the_table_says() {
     let mut wrong = Vec::new();
@@ -209,6 +241,8 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
         "net/udp/mod.rs",
         "net/unix/mod.rs",
         "net/stream/mod.rs",
+        "signal/mod.rs",
+        "process/mod.rs",
     ];
     let mut public = BTreeSet::new();
     for door in doors {
@@ -220,7 +254,7 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
     let rows = rows();
     let listed: BTreeSet<&str> = rows.iter().map(|(name, ..)| bare(name)).collect();
     // Names that are std's, a trait, or another name for a type that is listed.
-    let others = ["Duration", "ToSocketAddrs", "TaskBuilder"];
+    let others = ["Duration", "ToSocketAddrs", "TaskBuilder", "ExitStatus", "Output", "Stdio"];
     let missing: Vec<_> =
         public.iter().filter(|name| !listed.contains(name.as_str()) && !others.contains(&name.as_str())).collect();
     assert!(public.len() > 30, "the doors have been found: {public:?}");

@@ -11,6 +11,7 @@ mod auto_traits;
 mod blocking;
 mod misuse;
 mod net;
+mod process;
 mod sched;
 mod shutdown;
 mod simulated;

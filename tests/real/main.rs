@@ -33,6 +33,8 @@ mod lending;
 mod limits;
 mod local;
 mod orders;
+mod processes;
+mod signals;
 mod sleeping;
 mod sockets;
 mod stealing;
@@ -58,7 +60,16 @@ fn main() -> ExitCode {
         exits::CASES,
         limits::CASES,
         faults::CASES,
+        signals::CASES,
+        processes::CASES,
     ];
-    let scripts = [exits::SCRIPTS, faults::SCRIPTS, limits::SCRIPTS, sleeping::SCRIPTS, timers::SCRIPTS];
+    let scripts = [
+        exits::SCRIPTS,
+        faults::SCRIPTS,
+        limits::SCRIPTS,
+        signals::SCRIPTS,
+        sleeping::SCRIPTS,
+        timers::SCRIPTS,
+    ];
     harness::main(&cases.concat(), &scripts.concat())
 }

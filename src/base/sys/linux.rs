@@ -106,3 +106,42 @@ pub(crate) fn send_vectored<S: AsFd>(stream: &S, bufs: &[io::IoSlice<'_>]) -> io
     let most = usize::try_from(libc::UIO_MAXIOV).expect("UIO_MAXIOV is 1024");
     SockRef::from(stream).send_vectored_with_flags(&bufs[..bufs.len().min(most)], libc::MSG_NOSIGNAL)
 }
+
+/// A child by a descriptor that means this process for ever, whoever gets its number later, and that an epoll set can wait
+/// for: it is readable from the child's exit on.
+#[derive(Debug)]
+pub(crate) struct PidFd {
+    /// Closed on exec, as the kernel makes it.
+    fd: OwnedFd,
+}
+
+impl PidFd {
+    /// None if the kernel has no such descriptors (before 5.3, or under a filter of system calls), if there are none left, or
+    /// if somebody else has reaped the child already.
+    pub(crate) fn open(pid: libc::pid_t) -> Option<Self> {
+        // SAFETY: the call takes two integers and touches no memory of ours.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        let fd = RawFd::try_from(fd).ok().filter(|&fd| fd >= 0)?;
+        // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Some(Self { fd })
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
+    /// What `waitid` is to wait for.
+    pub(crate) fn to_wait_for(&self) -> (libc::idtype_t, libc::id_t) {
+        (libc::P_PIDFD, self.fd.as_raw_fd().cast_unsigned())
+    }
+
+    /// Kills this process and no other; one that has exited is left alone.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let no_info = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: integers, and a null pointer, which is allowed and stands for what `kill` would tell.
+        let result =
+            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.fd.as_raw_fd(), libc::SIGKILL, no_info, 0) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}

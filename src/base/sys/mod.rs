@@ -16,6 +16,9 @@
 //!   unix_socket, accept_unix, send                                the same for Unix sockets
 //!   HAS_ABSTRACT_NAMES, abstract_name                            plain: "there are none"
 //!   peer_cred, send_fds, recv_fds                                plain: "not supported"
+//!   Ear                hears one signal              the same everywhere
+//!   PidFd              a child that cannot be mistaken   plain: "there is none"
+//!   Process            a child until it is reaped       the same everywhere
 //!   SHORT_READ_DRAINS  is a short read proof of an empty socket?     plain: no
 //! ```
 
@@ -32,6 +35,13 @@ use std::thread;
 mod chosen;
 
 pub(crate) use chosen::*;
+
+super::atomic::above_sched! {
+    mod process;
+    mod signals;
+    pub(crate) use process::Process;
+    pub(crate) use signals::Ear;
+}
 
 /// Starts a thread with a name and, if wanted, a stack size in bytes. Unlike `std::thread::spawn` it reports a
 /// refusal (a limit on threads, say) instead of panicking. Of the bodies given to it, the caller catches the

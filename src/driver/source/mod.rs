@@ -120,6 +120,8 @@ impl Purpose {
             WaitKind::Write => "write",
             WaitKind::Readable => "readable",
             WaitKind::Writable => "writable",
+            WaitKind::Signal => "recv",
+            WaitKind::Exit => "wait",
             _ => "read",
         }
     }
