@@ -23,7 +23,7 @@
 //! Folders are rings, and imports point down only:
 //!
 //! ```text
-//!    time  net  thread     what users call; a door holds no engine
+//!    time  net  fs  thread what users call; a door holds no engine
 //!    process  signal
 //!    runtime               builder, handles, block_on, shutdown
 //!    sched                 cores, the loop, stealing, sleeping
@@ -42,6 +42,7 @@
 //! src/base/sys/linux/unix.rs
 //! src/base/sys/process.rs
 //! src/base/sys/signals.rs
+//! src/base/sys/linux/files.rs
 //! src/task/header.rs
 //! src/task/pool.rs
 //! src/task/cell.rs
@@ -64,6 +65,7 @@ mod world;
 pub mod task;
 
 base::atomic::above_sched! {
+    pub mod fs;
     pub mod net;
     pub mod process;
     pub mod runtime;

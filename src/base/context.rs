@@ -166,6 +166,16 @@ pub(crate) fn charge() -> Option<u32> {
     })
 }
 
+/// Takes so many units more, as far as there are.
+#[inline]
+pub(crate) fn charge_more(units: u32) {
+    CONTEXT.with(|context| {
+        let budget = context.budget.get();
+        // Outside a task there is no budget, as in `charge`.
+        context.budget.set(if budget == u32::MAX { budget } else { budget.saturating_sub(units) });
+    });
+}
+
 /// Gives one unit back.
 #[inline]
 pub(crate) fn refund() {
@@ -208,6 +218,13 @@ mod tests {
         assert!(wake_self());
         assert!(!wake_self());
         assert!(end_poll());
+        charge_more(1_000);
         assert!((0..1_000).all(|_| charge().is_some()));
+        begin_poll(10);
+        charge_more(8);
+        assert_eq!(charge(), Some(1));
+        charge_more(8);
+        assert_eq!(charge(), None);
+        end_poll();
     }
 }

@@ -25,6 +25,16 @@ impl Claim for Index<2> {
     type Lent = TimeSlice;
 }
 
+/// Bytes that a poll may copy on the thread of its worker; 256 KiB take some 25 us.
+pub(crate) const BYTES_PER_POLL: usize = 256 * 1024;
+
+/// Charges for so many bytes copied, beside the unit that the operation has cost: all of [`BYTES_PER_POLL`] use the budget up.
+#[inline]
+pub(crate) fn charge_bytes(count: usize) {
+    let units = count.div_ceil(BYTES_PER_POLL / OPERATIONS_PER_POLL as usize);
+    context::charge_more(u32::try_from(units).unwrap_or(u32::MAX));
+}
+
 /// The leaf that charged has to wait after all: it gets its unit back.
 #[inline]
 pub(crate) fn refund() {

@@ -13,6 +13,11 @@ impl Id {
     pub(crate) fn from_u64(id: u64) -> Option<Self> {
         NonZeroU64::new(id).map(Self)
     }
+
+    /// As it stands in the header.
+    pub(crate) fn as_u64(self) -> u64 {
+        self.0.get()
+    }
 }
 
 impl fmt::Display for Id {

@@ -27,10 +27,14 @@ pub(crate) enum WaitKind {
     Lookup,
     Signal,
     Exit,
+    /// A job of the pool that does something with files.
+    Files,
+    /// Its turn at a file.
+    Turn,
 }
 
 /// The names, in the order of the numbers.
-const KINDS: [WaitKind; 13] = [
+const KINDS: [WaitKind; 15] = [
     WaitKind::Other,
     WaitKind::Sleep,
     WaitKind::Read,
@@ -44,6 +48,8 @@ const KINDS: [WaitKind; 13] = [
     WaitKind::Lookup,
     WaitKind::Signal,
     WaitKind::Exit,
+    WaitKind::Files,
+    WaitKind::Turn,
 ];
 
 /// One wait: what for, on which object, and the user's line.
@@ -112,6 +118,8 @@ impl fmt::Display for Waiting {
             WaitKind::Yield => write!(f, "its next turn, at {at}"),
             WaitKind::Lookup => write!(f, "the addresses of a host, at {at}"),
             WaitKind::Join => write!(f, "task {object}, at {at}"),
+            WaitKind::Files => write!(f, "blocking job {object} on files, at {at}"),
+            WaitKind::Turn => write!(f, "its turn at a file, at {at}"),
             WaitKind::Read => write!(f, "data on descriptor {object}, at {at}"),
             WaitKind::Write => write!(f, "room on descriptor {object}, at {at}"),
             WaitKind::Accept => write!(f, "a connection on descriptor {object}, at {at}"),

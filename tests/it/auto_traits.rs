@@ -1,6 +1,9 @@
 //! SND-01: which types may go to other threads, be moved when pinned, and be used after a panic. A change of any of
 //! these is a change of the interface, so all of them stand in one table, and a type that is missing fails the test.
 
+use mainspring::fs::{
+    self, Act, DirEntry, File, NextEntry, OpenOptions, Operation, ReadDir, ReadFile, ReadToEnd, ReadToString,
+};
 use mainspring::net::tcp::{
     Accept, Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable,
     ReuniteError, Writable, Write, WriteAll, WriteHalf, WriteVectored,
@@ -17,7 +20,7 @@ use mainspring::process::{
 use mainspring::runtime::{
     self, EnterGuard, Handle, Runtime, ShutdownReport, TaskInfo, TryCurrentError, UnhandledPanic,
 };
-use mainspring::signal::{CtrlC, Recv, Signal, SignalKind};
+use mainspring::signal::{self, CtrlC, Signal, SignalKind};
 use mainspring::task::{
     self, AbortHandle, CancelCause, Id, JoinError, JoinHandle, QueueFull, SpawnLocalError, YieldNow,
 };
@@ -184,7 +187,7 @@ fn rows_of_later_doors() -> Vec<Row> {
     table! {
         Signal: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         SignalKind: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        Recv<'static>: "Send Sync Unpin RefUnwindSafe";
+        signal::Recv<'static>: "Send Sync Unpin RefUnwindSafe";
         CtrlC: "Send Sync Unpin";
 
         Command: "Send Sync Unpin";
@@ -203,6 +206,32 @@ fn rows_of_later_doors() -> Vec<Row> {
         process::Write<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         process::WriteAll<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         process::Writable<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+    }
+    .into_iter()
+    .chain(file_rows())
+    .collect()
+}
+
+#[rustfmt::skip]
+fn file_rows() -> Vec<Row> {
+    table! {
+        File: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        OpenOptions: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        DirEntry: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        ReadDir: "Send Sync Unpin";
+        NextEntry<'static>: "Send Sync Unpin";
+        Operation<u8>: "Send Unpin";
+        Operation<SendOnly>: "Send Unpin";
+        ReadFile: "Send Unpin";
+        ReadToString: "Send Unpin";
+        Act<'static, u8>: "Send Unpin";
+        ReadToEnd<'static>: "Send Sync Unpin RefUnwindSafe";
+        fs::Read<'static>: "Send Sync Unpin RefUnwindSafe";
+        fs::ReadExact<'static>: "Send Sync Unpin RefUnwindSafe";
+        fs::ReadVectored<'static, 'static>: "Send Sync Unpin RefUnwindSafe";
+        fs::Write<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        fs::WriteAll<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        fs::WriteVectored<'static, 'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .to_vec()
 }
@@ -242,6 +271,7 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
         "net/unix/mod.rs",
         "net/stream/mod.rs",
         "signal/mod.rs",
+        "fs/mod.rs",
         "process/mod.rs",
     ];
     let mut public = BTreeSet::new();

@@ -9,6 +9,7 @@
 
 mod auto_traits;
 mod blocking;
+mod fs;
 mod misuse;
 mod net;
 mod process;

@@ -11,7 +11,10 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 #[path = "linux/unix.rs"]
 mod unix;
+#[path = "linux/files.rs"]
+mod files;
 
+pub(crate) use files::*;
 pub(crate) use unix::*;
 
 /// On Linux a stream read that returns less than was asked for has emptied the receive queue, unless urgent

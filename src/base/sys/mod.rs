@@ -12,6 +12,8 @@
 //!   is_accept_noise    an error of the one client, not of ours       plain: ECONNABORTED
 //!   is_exhausted       out of descriptors, or of memory for them     plain: EMFILE, ENFILE
 //!   send_vectored      a gathering write that raises no SIGPIPE      plain: writev
+//!   find_cached, open_cached, glance, read_cached, append_cached
+//!                      files without waiting for a disk             plain: "there is no such way"
 //!   stream_interest    what a TCP stream is registered for           plain: no priority data
 //!   unix_socket, accept_unix, send                                the same for Unix sockets
 //!   HAS_ABSTRACT_NAMES, abstract_name                            plain: "there are none"

@@ -13,6 +13,11 @@ mod unix;
 
 pub(crate) use unix::*;
 
+#[path = "plain/files.rs"]
+mod files;
+
+pub(crate) use files::*;
+
 /// Without priority events nobody would tell us that a read stopped at urgent data, so a short read proves
 /// nothing here, and readiness ends with `WouldBlock` alone.
 pub(crate) const SHORT_READ_DRAINS: bool = false;

@@ -1,0 +1,127 @@
+#![allow(unsafe_code, reason = "system calls through libc")]
+//! What Linux does with files without waiting: `openat2(RESOLVE_CACHED)`, `preadv2(RWF_NOWAIT)`, and a `statx` that asks
+//! nobody. None of these sleeps for a disk or a server; each says with an error that it would have to.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// What a look at an open file says, from memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Glance {
+    /// A regular file: neither a directory, nor a pipe, nor a device.
+    pub(crate) is_file: bool,
+    /// The number of its file system.
+    pub(crate) system: u64,
+    /// Its length in bytes, as far as this machine knows it.
+    pub(crate) len: u64,
+}
+
+/// What an error says about the next try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It would have had to wait, or it failed as any other call would: another file, or another time, may go.
+    Once,
+    /// This file system never does it.
+    System,
+    /// Nobody here ever does it: the kernel does not know the call, or a filter forbids it.
+    Process,
+}
+
+/// A place in the file system, found without waiting and without touching what is there: no pipe is opened, no server
+/// asked, no device woken. It is good for [`glance`] alone.
+pub(crate) fn find_cached(path: &CStr) -> io::Result<OwnedFd> {
+    openat2(path, libc::O_PATH | libc::O_CLOEXEC)
+}
+
+/// Opens for reading without waiting. The descriptor is non-blocking, so that a lease on the file is an error and no
+/// wait; [`make_blocking`] takes that off again.
+pub(crate) fn open_cached(path: &CStr) -> io::Result<File> {
+    openat2(path, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC).map(File::from)
+}
+
+fn openat2(path: &CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: all three fields are integers, for which zeroes are values; more may come, and zero asks nothing of them.
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = u64::try_from(flags).expect("flags are not negative");
+    how.resolve = libc::RESOLVE_CACHED;
+    let (how, size) = (&raw const how, size_of::<libc::open_how>());
+    // SAFETY: the path ends with a zero byte and `how` lives across the call, which reads both and writes neither.
+    let fd = unsafe { libc::syscall(libc::SYS_openat2, libc::AT_FDCWD, path.as_ptr(), how, size) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let fd = RawFd::try_from(fd).expect("descriptors are small");
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// What is known of an open file on this machine. A server is not asked for news.
+pub(crate) fn glance(fd: BorrowedFd<'_>) -> io::Result<Glance> {
+    // SAFETY: it is made of integers, for which zeroes are values.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
+    let mask = libc::STATX_TYPE | libc::STATX_SIZE;
+    // SAFETY: the empty path is a C string, the descriptor is borrowed, and `found` is ours for the call to write.
+    let result = unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, mask, &raw mut found) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Glance {
+        is_file: libc::mode_t::from(found.stx_mode) & libc::S_IFMT == libc::S_IFREG,
+        system: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
+        len: found.stx_size,
+    })
+}
+
+/// Takes `O_NONBLOCK` off a descriptor that [`open_cached`] made; it has no other flag that this call could change.
+pub(crate) fn make_blocking(file: &File) -> io::Result<()> {
+    // SAFETY: the call takes two integers and touches no memory of ours.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, 0) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Reads what is in memory, from a place or, without one, from the descriptor's own position, which moves on.
+pub(crate) fn read_cached(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>], at: Option<u64>) -> io::Result<usize> {
+    let most = usize::try_from(libc::UIO_MAXIOV).expect("UIO_MAXIOV is 1024");
+    let count = libc::c_int::try_from(bufs.len().min(most)).expect("at most 1024");
+    let (fd, at, bufs) = (fd.as_raw_fd(), position(at)?, bufs.as_mut_ptr().cast::<libc::iovec>());
+    // SAFETY: std promises that an `IoSliceMut` is an iovec; each is ours to write for as long as `bufs` is borrowed.
+    let count = unsafe { libc::preadv2(fd, bufs, count, at, libc::RWF_NOWAIT) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// As [`read_cached`], behind what is in the vector: into its spare capacity, `most` bytes of it at the most. So a vector
+/// need not be filled with zeroes first.
+pub(crate) fn append_cached(fd: BorrowedFd<'_>, to: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    let room = to.spare_capacity_mut();
+    let piece = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len().min(most) };
+    // SAFETY: the piece lies within the vector's spare capacity, which nobody else has while the vector is borrowed.
+    let count = unsafe { libc::preadv2(fd.as_raw_fd(), &raw const piece, 1, -1, libc::RWF_NOWAIT) };
+    let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+    let len = to.len() + count;
+    // SAFETY: the kernel has written the `count` bytes behind the old length, and they are within the capacity.
+    unsafe { to.set_len(len) };
+    Ok(count)
+}
+
+/// The kernel's spelling: -1 is the descriptor's own position.
+fn position(at: Option<u64>) -> io::Result<libc::off_t> {
+    let Some(at) = at else { return Ok(-1) };
+    libc::off_t::try_from(at).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+/// What the error of a cached call says about the next one.
+pub(crate) fn refusal(error: &io::Error) -> Refusal {
+    match error.raw_os_error() {
+        Some(libc::EOPNOTSUPP) => Refusal::System,
+        Some(libc::ENOSYS | libc::EPERM) => Refusal::Process,
+        _ => Refusal::Once,
+    }
+}
+
+/// Would the call have had to wait? That is the answer of a file system that answers.
+pub(crate) fn would_wait(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}

@@ -1,0 +1,205 @@
+//! Tries on the caller's thread, and what is remembered of them.
+//!
+//! A try answers with a success, a short count or the end of the file, and nothing else: any error means "ask the
+//! pool", which makes the same call again and gives the real answer. So a try can be wrong in one way only, by being
+//! slow, and that is what the rest of this file is about:
+//!
+//! ```text
+//!   find (O_PATH) ──> glance ──> is it a regular file, on a file system that is known to answer?
+//!                                    │ yes: open, and read from memory        no: one job for the whole
+//! ```
+//!
+//! - **I1** Nothing but a regular file is opened here. Opening a pipe waits for its other end (and opening it without waiting
+//!   lets the writer on the other side believe that somebody reads); opening a device may do anything. `O_PATH` touches
+//!   neither.
+//! - **I2** No file system is opened on that has not been seen to answer, by a job of the pool: `RESOLVE_CACHED` speaks of the
+//!   path alone, and the open itself may ask a server.
+//! - **I3** What is remembered makes things slow if it is wrong, never false. The number of a file system is used again after
+//!   it was unmounted.
+//!
+//! What is left: the kernel notes the time of an access also when it was told not to wait, once a day for a file under
+//! `relatime`, and with a full journal that note waits. Only the owner of a file may ask for none.
+//!
+//! INSTEAD OF: one `openat2` without the look before it would save 1 of 6 us a file, and break I1 and I2.
+//!
+//! INSTEAD OF: writing here, too. ext4 refuses `RWF_NOWAIT` for writes into the cache altogether, and a write may always
+//! have to wait for dirty pages to be written back.
+
+use crate::base::atomic::{AtomicU32, Mutex, Ordering};
+use crate::base::sys::{self, Refusal};
+use crate::driver;
+use crate::task::budget::BYTES_PER_POLL;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// So many file systems are remembered. A machine has a handful; one with thousands of mounts asks again for some.
+const SYSTEMS_MAX: usize = 64;
+
+/// What this process has learned.
+struct Memory {
+    /// 1 once `openat2` was refused for good.
+    no_opens: AtomicU32,
+    /// 1 once `preadv2` was refused for good.
+    no_reads: AtomicU32,
+    /// Which file systems answer, oldest first. Looked at once an open.
+    systems: Mutex<Vec<(u64, bool)>>,
+}
+
+static MEMORY: Memory =
+    Memory { no_opens: AtomicU32::new(0), no_reads: AtomicU32::new(0), systems: Mutex::new(Vec::new()) };
+
+impl Memory {
+    /// Does this file system answer? `None` if nobody knows.
+    fn answers(&self, system: u64) -> Option<bool> {
+        self.systems.lock().iter().find(|(known, _)| *known == system).map(|(_, answers)| *answers)
+    }
+
+    fn remember(&self, system: u64, answers: bool) {
+        let mut systems = self.systems.lock();
+        systems.retain(|(known, _)| *known != system);
+        if systems.len() == SYSTEMS_MAX {
+            systems.remove(0);
+        }
+        systems.push((system, answers));
+    }
+}
+
+fn is_set(flag: &AtomicU32) -> bool {
+    // ORDER: Relaxed, with `set`: it guards no data, and who sees it late asks the kernel once more.
+    flag.load(Ordering::Relaxed) != 0
+}
+
+fn set(flag: &AtomicU32) {
+    // ORDER: Relaxed, with `is_set`, as said there.
+    flag.store(1, Ordering::Relaxed);
+}
+
+/// May anything be tried on this thread? Not in a simulation: what is in the cache would decide who runs next.
+pub(super) fn may_try() -> bool {
+    !is_set(&MEMORY.no_reads) && !driver::with_current(|driver| driver.is_some_and(|driver| driver.is_simulated()))
+}
+
+/// Opens a regular file for reading if that needs no waiting, and says how long it is. The descriptor is non-blocking.
+pub(super) fn open(path: &Path) -> Option<(File, u64)> {
+    if !may_try() || is_set(&MEMORY.no_opens) {
+        return None;
+    }
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    let place = sys::find_cached(&path).inspect_err(note_open).ok()?;
+    let seen = sys::glance(place.as_fd()).inspect_err(note_open).ok()?;
+    if !seen.is_file || MEMORY.answers(seen.system) != Some(true) {
+        return None; // I1, I2
+    }
+    let file = sys::open_cached(&path).inspect_err(note_open).ok()?;
+    Some((file, seen.len))
+}
+
+fn note_open(error: &io::Error) {
+    if sys::refusal(error) == Refusal::Process {
+        set(&MEMORY.no_opens);
+    }
+}
+
+/// Can this file be read on the caller's thread? If its file system is a new one, it is asked for one byte, which costs no
+/// waiting either; a file that is open for writing alone cannot be asked, and teaches nothing.
+pub(super) fn learn(file: &File) -> bool {
+    let Ok(seen) = sys::glance(file.as_fd()) else { return false };
+    if !seen.is_file || is_set(&MEMORY.no_reads) {
+        return false;
+    }
+    if let Some(answers) = MEMORY.answers(seen.system) {
+        return answers;
+    }
+    let answers = match sys::read_cached(file.as_fd(), &mut [IoSliceMut::new(&mut [0])], Some(0)) {
+        Ok(_) => true,
+        Err(error) if sys::would_wait(&error) => true,
+        Err(error) if sys::refusal(&error) == Refusal::Once => return false,
+        Err(error) => {
+            note_read(file, &error);
+            false
+        }
+    };
+    MEMORY.remember(seen.system, answers);
+    answers
+}
+
+/// Reads what is in memory, from a place or at the cursor. `None`: the pool must be asked.
+pub(super) fn read(file: &File, bufs: &mut [IoSliceMut<'_>], at: Option<u64>) -> Option<usize> {
+    if !may_try() {
+        return None;
+    }
+    let first = bufs.first_mut()?;
+    let tried = if first.len() >= BYTES_PER_POLL {
+        sys::read_cached(file.as_fd(), &mut [IoSliceMut::new(&mut first[..BYTES_PER_POLL])], at)
+    } else {
+        let count = fitting(bufs);
+        sys::read_cached(file.as_fd(), &mut bufs[..count], at)
+    };
+    tried.inspect_err(|error| note_read(file, error)).ok()
+}
+
+/// How many of the buffers may be filled in one go.
+fn fitting(bufs: &[IoSliceMut<'_>]) -> usize {
+    let mut room = BYTES_PER_POLL;
+    let fits = |buf: &&IoSliceMut<'_>| {
+        let left = room.checked_sub(buf.len());
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    bufs.iter().take_while(fits).count()
+}
+
+/// Reads what is in memory at the cursor, behind what is in the vector, which has room. `None`: the pool must be asked.
+pub(super) fn append(file: &File, to: &mut Vec<u8>) -> Option<usize> {
+    if !may_try() {
+        return None;
+    }
+    sys::append_cached(file.as_fd(), to, BYTES_PER_POLL).inspect_err(|error| note_read(file, error)).ok()
+}
+
+/// I3: a file system that answered once may be gone, and another have its number.
+fn note_read(file: &File, error: &io::Error) {
+    match sys::refusal(error) {
+        Refusal::Once => {}
+        Refusal::Process => set(&MEMORY.no_reads),
+        Refusal::System => {
+            if let Ok(seen) = sys::glance(file.as_fd()) {
+                MEMORY.remember(seen.system, false);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_is_bounded_and_the_last_word_counts() {
+        let memory = Memory { no_opens: AtomicU32::new(0), no_reads: AtomicU32::new(0), systems: Mutex::new(Vec::new()) };
+        assert_eq!(memory.answers(7), None);
+        memory.remember(7, true);
+        memory.remember(7, false);
+        assert_eq!((memory.answers(7), memory.systems.lock().len()), (Some(false), 1));
+        (100..100 + SYSTEMS_MAX as u64).for_each(|system| memory.remember(system, true));
+        assert_eq!((memory.answers(7), memory.answers(100), memory.systems.lock().len()), (None, Some(true), 64));
+    }
+
+    #[test]
+    fn buffers_are_taken_as_long_as_a_poll_may_copy() {
+        let mut space = [vec![0; BYTES_PER_POLL / 2], vec![0; BYTES_PER_POLL / 2], vec![], vec![0; 1]];
+        let bufs: Vec<_> = space.iter_mut().map(|buf| IoSliceMut::new(buf)).collect();
+        assert_eq!((fitting(&bufs), fitting(&bufs[..1]), fitting(&[])), (3, 1, 0));
+    }
+
+    #[test]
+    fn only_regular_files_are_opened_without_waiting() {
+        for path in ["/", "/dev/null", "/proc/self/status", "/nowhere/at/all"] {
+            assert!(open(Path::new(path)).is_none(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Turns: the cursor of a file is one thing, and who moves it stands in line for it.
+//!
+//! Whoever has the [`Turn`] may move the cursor. A job takes it along and brings it back with its result, so an operation
+//! whose future was dropped keeps its turn until its job has ended, and the next one finds the cursor at rest.
+//!
+//! - **L1** There is one `Turn` at most for a line. It is handed out in the order in which futures first asked.
+//! - **L2** If there is none and somebody waits, then the first of those has been woken and not polled since. Passing the
+//!   turn on wakes the first; a first one that goes away wakes the next.
+//! - **L3** Wakers are woken, cloned and dropped outside the lock: they are user code.
+
+use crate::base::atomic::Mutex;
+use crate::base::quiet::quietly;
+use crate::task::wait::{self, Wait, WaitKind};
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// What the operations on one cursor share.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// Held for a few instructions at a time.
+    book: Mutex<Book>,
+}
+
+#[derive(Debug)]
+struct Book {
+    /// Somebody has the turn.
+    taken: bool,
+    /// Who waits, by number, in order. A waker is taken out when it is woken.
+    waiting: VecDeque<(u64, Option<Waker>)>,
+    /// The number of whoever comes next.
+    next: u64,
+    /// The buffer of the last job, for the next one: a loop of reads allocates once.
+    spare: Vec<u8>,
+    /// What became of a write that nobody waited for, if it failed.
+    missed: Option<io::Error>,
+}
+
+/// The right to move the cursor. Dropping it passes it on.
+#[derive(Debug)]
+pub(super) struct Turn(Arc<Line>);
+
+/// A place in line; dropping it gives it up.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    line: &'a Arc<Line>,
+    /// The user's line, for reports.
+    at: &'static Location<'static>,
+    /// None until it had to wait.
+    number: Option<u64>,
+}
+
+// No code of a user's runs under the lock, so no panic leaves the book half written.
+impl UnwindSafe for Line {}
+impl RefUnwindSafe for Line {}
+
+impl Line {
+    pub(super) fn new() -> Arc<Self> {
+        let book =
+            Book { taken: false, waiting: VecDeque::new(), next: 0, spare: Vec::new(), missed: None };
+        Arc::new(Self { book: Mutex::new(book) })
+    }
+
+    /// The buffer of the last job, or an empty one.
+    pub(super) fn take_spare(&self) -> Vec<u8> {
+        std::mem::take(&mut self.book.lock().spare)
+    }
+
+    /// Keeps a buffer for the next job.
+    pub(super) fn give_spare(&self, buf: Vec<u8>) {
+        let old = std::mem::replace(&mut self.book.lock().spare, buf);
+        drop(old);
+    }
+
+    /// A write that nobody waits for any more has failed: the next one to ask is told.
+    pub(super) fn miss(&self, error: io::Error) {
+        self.book.lock().missed = Some(error);
+    }
+
+    /// Has an earlier write failed unseen? Told once.
+    pub(super) fn tell_missed(&self) -> io::Result<()> {
+        self.book.lock().missed.take().map_or(Ok(()), Err)
+    }
+
+    /// Wakes the first in line, if nobody has the turn (L2).
+    fn call(&self) {
+        let waker = {
+            let mut book = self.book.lock();
+            if book.taken { None } else { book.waiting.front_mut().and_then(|(_, waker)| waker.take()) }
+        };
+        if let Some(waker) = waker {
+            quietly(|| waker.wake());
+        }
+    }
+}
+
+impl Book {
+    /// L1: gives the turn to whoever is first.
+    fn try_take(&mut self, number: Option<u64>) -> bool {
+        let is_first = self.waiting.front().is_none_or(|(first, _)| Some(*first) == number);
+        let taken = !self.taken && is_first;
+        self.taken |= taken;
+        taken
+    }
+
+    /// Out of the line, wherever it stands.
+    fn remove(&mut self, number: u64) -> Option<Waker> {
+        let index = self.waiting.iter().position(|(other, _)| *other == number)?;
+        self.waiting.remove(index).and_then(|(_, waker)| waker)
+    }
+
+    /// Into the line, or its new waker to its old place.
+    fn wait(&mut self, number: Option<u64>, waker: Waker) -> (u64, Option<Waker>) {
+        if let Some(number) = number {
+            let place = self.waiting.iter_mut().find(|(other, _)| *other == number);
+            let (_, slot) = place.expect("who has a number stands in line until it gets its turn or gives it up");
+            return (number, slot.replace(waker));
+        }
+        let number = self.next;
+        self.next += 1;
+        self.waiting.push_back((number, Some(waker)));
+        (number, None)
+    }
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(line: &'a Arc<Line>, at: &'static Location<'static>) -> Self {
+        Self { line, at, number: None }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        if let Some(turn) = self.try_take() {
+            return Poll::Ready(turn);
+        }
+        let waker = cx.waker().clone();
+        let old = {
+            let mut book = self.line.book.lock();
+            // The turn may have come back between the two locks; then the second look must find it.
+            if book.try_take(self.number) {
+                let old = self.number.take().and_then(|number| book.remove(number));
+                drop(book);
+                drop((old, waker));
+                return Poll::Ready(Turn(self.line.clone()));
+            }
+            let (number, old) = book.wait(self.number, waker);
+            self.number = Some(number);
+            old
+        };
+        drop(old);
+        wait::note(Wait { kind: WaitKind::Turn, object: 0, at: self.at });
+        Poll::Pending
+    }
+
+    fn try_take(&mut self) -> Option<Turn> {
+        let mut book = self.line.book.lock();
+        if !book.try_take(self.number) {
+            return None;
+        }
+        let old = self.number.take().and_then(|number| book.remove(number));
+        drop(book);
+        drop(old);
+        Some(Turn(self.line.clone()))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let Some(number) = self.number.take() else { return };
+        let old = self.line.book.lock().remove(number);
+        drop(old);
+        self.line.call();
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.book.lock().taken = false;
+        self.0.call();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Bell(AtomicU32);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn turns_are_taken_in_order_and_who_leaves_calls_the_next() {
+        let (line, at) = (Line::new(), Location::caller());
+        let bells: Vec<Arc<Bell>> = (0..3).map(|_| Arc::default()).collect();
+        let rung = || bells.iter().map(|bell| bell.0.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        let wakers: Vec<Waker> = bells.iter().map(|bell| Waker::from(bell.clone())).collect();
+        let mut first = Place::new(&line, at);
+        let Poll::Ready(turn) = first.poll(&mut Context::from_waker(&wakers[0])) else { panic!("nobody has it") };
+        let mut second = Place::new(&line, at);
+        let mut third = Place::new(&line, at);
+        assert!(second.poll(&mut Context::from_waker(&wakers[1])).is_pending());
+        assert!(third.poll(&mut Context::from_waker(&wakers[2])).is_pending());
+        drop(turn);
+        assert_eq!(rung(), [0, 1, 0]);
+        assert!(third.poll(&mut Context::from_waker(&wakers[2])).is_pending(), "it is not third's turn");
+        assert!(first.poll(&mut Context::from_waker(&wakers[0])).is_pending(), "nobody overtakes");
+        drop(second);
+        assert_eq!(rung(), [0, 1, 1], "L2");
+        let Poll::Ready(turn) = third.poll(&mut Context::from_waker(&wakers[2])) else { panic!("it was called") };
+        drop(turn);
+        assert_eq!(rung(), [1, 1, 1]);
+        drop(first);
+        assert!(line.book.lock().waiting.is_empty());
+    }
+}

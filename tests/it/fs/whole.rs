@@ -1,0 +1,134 @@
+//! Whole files at once: of every length, in memory and not, on file systems that answer and that refuse.
+
+use super::kit::{Folder, bytes, everywhere, opened};
+use crate::runtimes;
+use mainspring::fs;
+use mainspring::runtime::Builder;
+use std::future::poll_fn;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::pin::pin;
+
+#[test]
+fn files_of_every_length_are_read_whole_wherever_they_lie() {
+    // The second is in memory and refuses to be asked; where it is not there, the disk serves twice.
+    let places = [Path::new(env!("CARGO_TARGET_TMPDIR")), Path::new("/dev/shm")];
+    for place in places.into_iter().filter(|place| place.is_dir()) {
+        let folder = Folder::below(place);
+        for (_, runtime) in runtimes() {
+            runtime.block_on(async {
+                for len in [0, 1, 31, 4_095, 4_096, 4_097, 65_536, 262_143, 262_144, 262_145, 3_000_000] {
+                    let path = folder.with("file", bytes(len));
+                    for _ in 0..2 {
+                        assert!(fs::read(&path).await.unwrap() == bytes(len), "{len} bytes in {}", place.display());
+                    }
+                    for inline in [true, false] {
+                        let mut all = b"before".to_vec();
+                        assert_eq!(opened(&path, inline).await.read_to_end(&mut all).await.unwrap(), len);
+                        assert!(all[..6] == *b"before" && all[6..] == bytes(len));
+                    }
+                    fs::write(folder.at("copy"), bytes(len)).await.unwrap();
+                    assert!(std::fs::read(folder.at("copy")).unwrap() == bytes(len));
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn files_that_do_not_know_their_length_are_read_whole() {
+    everywhere(|inline| async move {
+        let status = fs::read_to_string("/proc/self/status").await.unwrap();
+        assert!(status.contains("Threads:"));
+        let mut all = Vec::new();
+        opened(Path::new("/proc/self/status"), inline).await.read_to_end(&mut all).await.unwrap();
+        assert!(all.starts_with(b"Name:"));
+    });
+}
+
+#[test]
+fn a_file_that_is_not_in_memory_is_read_as_well() {
+    everywhere(|inline| async move {
+        let folder = Folder::new();
+        let path = folder.with("cold", bytes(1_000_000));
+        let chill = || {
+            let file = std::fs::File::open(&path).unwrap();
+            file.sync_all().unwrap();
+            let mut dd = std::process::Command::new("dd");
+            dd.arg(format!("if={}", path.display())).args(["iflag=nocache", "count=0"]);
+            dd.output().is_ok_and(|output| output.status.success())
+        };
+        println!("out of memory: {}", chill());
+        assert!(fs::read(&path).await.unwrap() == bytes(1_000_000));
+        chill();
+        let file = opened(&path, inline).await;
+        let mut piece = vec![0; 10_000];
+        for n in 0..100 {
+            file.read_exact(&mut piece).await.unwrap();
+            assert!(piece[..] == bytes(1_000_000)[n * 10_000..][..10_000]);
+        }
+    });
+}
+
+#[test]
+fn opening_a_pipe_waits_for_its_other_end_and_disturbs_nobody() {
+    let folder = Folder::new();
+    let pipe = folder.at("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let runtime = Builder::new_current_thread().build().unwrap();
+    for _ in 0..50 {
+        let path = pipe.clone();
+        // Comes and goes as `echo text > pipe` does: opened by nobody for a moment, it would fail here.
+        let writer = std::thread::spawn(move || std::fs::write(path, "through the pipe"));
+        assert_eq!(runtime.block_on(async { fs::read_to_string(&pipe).await.unwrap() }), "through the pipe");
+        writer.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn an_opened_file_is_blocking_and_closed_on_exec_as_one_of_std_is() {
+    everywhere(|inline| async move {
+        let folder = Folder::new();
+        let path = folder.with("text", "x");
+        for _ in 0..2 {
+            let ours = opened(&path, inline).await.into_std().await.unwrap();
+            let flags = |file: &std::fs::File| {
+                let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap();
+                info.lines().find(|line| line.starts_with("flags:")).unwrap().to_owned()
+            };
+            assert_eq!(flags(&ours), flags(&std::fs::File::open(&path).unwrap()));
+        }
+    });
+}
+
+#[test]
+fn reading_from_memory_lets_others_run() {
+    let folder = Folder::new();
+    let path = folder.with("large", bytes(8 << 20));
+    for inline in [true, false] {
+        for (name, runtime) in runtimes() {
+            let mut polls = 0;
+            runtime.block_on(async {
+                fs::read(&path).await.unwrap(); // so that the file system is known
+                let mut reading = pin!(async {
+                    let file = opened(&path, inline).await;
+                    let mut piece = vec![0; 64 << 10];
+                    while file.read(&mut piece).await.unwrap() > 0 {}
+                });
+                poll_fn(|cx| {
+                    polls += 1;
+                    reading.as_mut().poll(cx)
+                })
+                .await;
+            });
+            assert!(polls >= 32, "{name}: 8 MiB at 256 KiB a poll, in {polls} polls");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "needs a runtime")]
+fn outside_a_runtime_it_says_what_to_do() {
+    let mut read = fs::batch(|| Ok(()));
+    let _ = crate::poll_with(&mut read, std::task::Waker::noop());
+}
