@@ -1,5 +1,6 @@
 //! The hop: work that blocks, on a thread of the pool, and the future of an operation that is nothing but that.
 
+use crate::sched::blocking::Place;
 use crate::sched::shared::RUNTIME;
 use crate::task::budget;
 use crate::task::wait::{self, Wait, WaitKind};
@@ -27,7 +28,7 @@ impl<T: Send + 'static> Job<T> {
         };
         let birth =
             Birth { id: 0, parent: current_id(), spawned_at: at, name: None, born_ms: 0, daemon: false, is_job: true };
-        Self { handle: Some(shared.spawn_blocking(work, birth)), at }
+        Self { handle: Some(shared.spawn_blocking(work, birth, Place::Any)), at }
     }
 
     /// An error means that the job did not run: the runtime is shut down, or has no thread for it. A panic goes on here.

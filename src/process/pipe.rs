@@ -420,7 +420,7 @@ impl Future for Readable<'_> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().0.poll_ready(cx)
+        self.get_mut().0.poll_ready(cx).map_ok(drop)
     }
 }
 
@@ -493,7 +493,7 @@ impl Future for Writable<'_> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().0.poll_ready(cx)
+        self.get_mut().0.poll_ready(cx).map_ok(drop)
     }
 }
 

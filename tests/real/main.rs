@@ -63,13 +63,7 @@ fn main() -> ExitCode {
         signals::CASES,
         processes::CASES,
     ];
-    let scripts = [
-        exits::SCRIPTS,
-        faults::SCRIPTS,
-        limits::SCRIPTS,
-        signals::SCRIPTS,
-        sleeping::SCRIPTS,
-        timers::SCRIPTS,
-    ];
+    let scripts =
+        [exits::SCRIPTS, faults::SCRIPTS, limits::SCRIPTS, signals::SCRIPTS, sleeping::SCRIPTS, timers::SCRIPTS];
     harness::main(&cases.concat(), &scripts.concat())
 }

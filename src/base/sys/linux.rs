@@ -9,10 +9,10 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use mio::Interest;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-#[path = "linux/unix.rs"]
-mod unix;
 #[path = "linux/files.rs"]
 mod files;
+#[path = "linux/unix.rs"]
+mod unix;
 
 pub(crate) use files::*;
 pub(crate) use unix::*;
