@@ -357,9 +357,9 @@ impl File {
     /// ```
     #[track_caller]
     pub fn sync_all(&self) -> Act<'_, ()> {
-        Act::new(&self.0, Location::caller(), Where::Pool, |file| {
-            let synced = file.std.sync_all();
-            file.line.tell_missed().and(synced)
+        Act::new(&self.0, Location::caller(), Where::Sync, |file| {
+            file.std.sync_all().unwrap_or_else(|error| file.line.miss(error));
+            Ok(())
         })
     }
 
@@ -372,9 +372,9 @@ impl File {
     /// As [`sync_all`](Self::sync_all).
     #[track_caller]
     pub fn sync_data(&self) -> Act<'_, ()> {
-        Act::new(&self.0, Location::caller(), Where::Pool, |file| {
-            let synced = file.std.sync_data();
-            file.line.tell_missed().and(synced)
+        Act::new(&self.0, Location::caller(), Where::Sync, |file| {
+            file.std.sync_data().unwrap_or_else(|error| file.line.miss(error));
+            Ok(())
         })
     }
 

@@ -31,7 +31,7 @@ use crate::driver;
 use crate::task::budget::BYTES_PER_POLL;
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSliceMut, Seek as _};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -139,7 +139,18 @@ pub(super) fn read(file: &File, bufs: &mut [IoSliceMut<'_>], at: Option<u64>) ->
         let count = fitting(bufs);
         sys::read_cached(file.as_fd(), &mut bufs[..count], at)
     };
-    tried.inspect_err(|error| note_read(file, error)).ok()
+    let count = tried.inspect_err(|error| note_read(file, error)).ok()?;
+    (count > 0 || bufs.iter().all(|buf| buf.is_empty()) || is_at_end(file, at)).then_some(count)
+}
+
+/// Is there really nothing behind this place? Linux 5.9 and 5.10 answer a non-blocking read with "nothing" where they should
+/// have said "not now", and a file that seems to end too early is data lost.
+fn is_at_end(file: &File, at: Option<u64>) -> bool {
+    let place = at.map_or_else(|| {
+        let mut cursor = file;
+        cursor.stream_position()
+    }, Ok);
+    matches!((place, file.metadata()), (Ok(place), Ok(about)) if about.is_file() && place >= about.len())
 }
 
 /// How many of the buffers may be filled in one go.
@@ -158,7 +169,9 @@ pub(super) fn append(file: &File, to: &mut Vec<u8>) -> Option<usize> {
     if !may_try() {
         return None;
     }
-    sys::append_cached(file.as_fd(), to, BYTES_PER_POLL).inspect_err(|error| note_read(file, error)).ok()
+    let tried = sys::append_cached(file.as_fd(), to, BYTES_PER_POLL);
+    let count = tried.inspect_err(|error| note_read(file, error)).ok()?;
+    (count > 0 || is_at_end(file, None)).then_some(count)
 }
 
 /// I3: a file system that answered once may be gone, and another have its number.

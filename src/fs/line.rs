@@ -76,7 +76,8 @@ impl Line {
 
     /// A write that nobody waits for any more has failed: the next one to ask is told.
     pub(super) fn miss(&self, error: io::Error) {
-        self.book.lock().missed = Some(error);
+        // The first error is the cause; those after it are its consequences.
+        self.book.lock().missed.get_or_insert(error);
     }
 
     /// Has an earlier write failed unseen? Told once.

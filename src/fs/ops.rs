@@ -259,6 +259,9 @@ impl Future for WriteAll<'_> {
 pub(super) enum Where {
     /// By the pool.
     Pool,
+    /// By the pool, and it is a sync: what it finds out is told to whoever takes its result. If nobody does, the next sync
+    /// or write tells it, since the system tells of a disk's error once.
+    Sync,
     /// On the spot, if the file is one that is read on the spot: its system has the answer in memory.
     Here,
 }
@@ -322,7 +325,11 @@ impl<T: Send + 'static> Future for Act<'_, T> {
         let job = this.job.as_mut().expect("started just now, or before");
         let result = ready!(job.poll(cx));
         this.job = None;
-        Poll::Ready(result.and_then(|(result, _turn)| result))
+        let result = result.and_then(|(result, _turn)| result);
+        if this.place_of_work == Where::Sync {
+            this.file.line.tell_missed()?;
+        }
+        Poll::Ready(result)
     }
 }
 

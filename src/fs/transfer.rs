@@ -134,9 +134,12 @@ impl<'a> Mover<'a> {
             gather(bufs, &mut buf);
             budget::charge_bytes(buf.len());
             self.start(Way::Out, buf, move |file, offset, buf| match offset {
-                None => step_by_step(extent, buf.len(), |done| (&file.std).write(&buf[done..])),
+                // An error after a part is told to whoever writes or syncs next, be it that this future is polled again or that
+                // it was dropped: then nobody else would ever hear that the rest is not there.
+                None => step_by_step(extent, buf.len(), |done| (&file.std).write(&buf[done..]), |late| file.line.miss(late)),
                 Some(offset) => {
-                    step_by_step(extent, buf.len(), |done| file.std.write_at(&buf[done..], offset + done as u64))
+                    let write = |done| file.std.write_at(&buf[done..], offset + done as u64);
+                    step_by_step(extent, buf.len(), write, |late| file.line.miss(late))
                 }
             });
         }
@@ -160,9 +163,9 @@ impl<'a> Mover<'a> {
             buf.resize(wanted.max(buf.len()), 0);
             let buf = &mut buf[..wanted];
             match offset {
-                None => step_by_step(extent, wanted, |done| (&file.std).read(&mut buf[done..])),
+                None => step_by_step(extent, wanted, |done| (&file.std).read(&mut buf[done..]), drop),
                 Some(offset) => {
-                    step_by_step(extent, wanted, |done| file.std.read_at(&mut buf[done..], offset + done as u64))
+                    step_by_step(extent, wanted, |done| file.std.read_at(&mut buf[done..], offset + done as u64), drop)
                 }
             }
         });
@@ -208,8 +211,13 @@ impl Drop for Back {
 }
 
 /// Calls until something, or all of it, is through; an interruption is no answer. What went through before an error counts,
-/// and the error comes again, if it lasts, at the next call.
-fn step_by_step(extent: Extent, len: usize, mut step: impl FnMut(usize) -> io::Result<usize>) -> io::Result<usize> {
+/// and the error is `late`.
+fn step_by_step(
+    extent: Extent,
+    len: usize,
+    mut step: impl FnMut(usize) -> io::Result<usize>,
+    late: impl FnOnce(io::Error),
+) -> io::Result<usize> {
     let mut done = 0;
     loop {
         match step(done) {
@@ -217,7 +225,10 @@ fn step_by_step(extent: Extent, len: usize, mut step: impl FnMut(usize) -> io::R
             Ok(count) => done += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if done == 0 => return Err(error),
-            Err(_) => return Ok(done),
+            Err(error) => {
+                late(error);
+                return Ok(done);
+            }
         }
         if extent == Extent::Some || done == len {
             return Ok(done);

@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 use socket2::SockRef;
 
 use super::sock::refuse_in_a_simulation;
-use crate::driver::source::{Direction, Passing, Purpose, Seen, SourceHandle, Waiter};
+use crate::driver::source::{Direction, Purpose, Seen, SourceHandle, Waiter};
 use crate::task::wait::WaitKind;
 
 /// For what a descriptor is to be watched.
@@ -113,7 +113,7 @@ impl<T: AsFd> AsyncFd<T> {
             let text = "the descriptor is blocking, so a try could stop the thread: set O_NONBLOCK on it before";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let source = SourceHandle::with_passing(Passing::Errors, fd.as_raw_fd(), interest.0);
+        let source = SourceHandle::watched(fd.as_raw_fd(), interest.0);
         let kind = if interest.is_readable() { WaitKind::Readable } else { WaitKind::Writable };
         source.register(Purpose::here(kind)).map_err(explained)?;
         Ok(Self { source, inner })

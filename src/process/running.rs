@@ -52,7 +52,9 @@ impl Grouped {
     }
 
     fn kill(&self) -> io::Result<()> {
-        if self.kill_group { self.process.kill_group() } else { self.process.kill() }
+        // The child itself in any case: it may have left the group, or never led one.
+        let of_group = if self.kill_group { self.process.kill_group() } else { Ok(()) };
+        self.process.kill().and(of_group)
     }
 
     /// Was it reaped, now or by somebody else?

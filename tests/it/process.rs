@@ -266,6 +266,23 @@ fn prc_06_a_childs_group_is_killed_with_it() {
     });
 }
 
+#[test]
+fn prc_06_a_child_that_leads_no_group_is_killed_all_the_same() {
+    everywhere(|| async {
+        // It is told to join our own group, so the group of its number does not exist.
+        let mut command = sh("exec sleep 1000");
+        let mut child = command.kill_group(true).process_group(ours()).spawn().unwrap();
+        child.kill().await.unwrap();
+        assert_eq!(child.wait().await.unwrap().signal(), Some(9));
+    });
+}
+
+/// The group that this process is in.
+fn ours() -> i32 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    stat.rsplit(')').next().unwrap().split_whitespace().nth(2).unwrap().parse().unwrap()
+}
+
 /// A child that waits in a task of that runtime, and its number.
 fn waited_for_in(runtime: &Runtime, mut command: Command) -> u32 {
     let mut child = command.spawn().unwrap();

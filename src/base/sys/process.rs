@@ -98,8 +98,18 @@ impl Process {
     pub(crate) fn await_exit(&self, timeout_ms: u16) {
         let Some(fd) = self.exit_fd() else { return };
         let mut wanted = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        // SAFETY: one entry, ours, that lives across the call. An error is a wait that ends early.
+        // SAFETY: all zeros is a valid set of signals, the empty one.
+        let mut all: libc::sigset_t = unsafe { mem::zeroed() };
+        let mut before = all;
+        // SAFETY: the set is ours.
+        unsafe { libc::sigfillset(&raw mut all) };
+        // With every signal put off: a storm of them must not end the wait, and leave a zombie.
+        // SAFETY: two sets of ours that live across the call.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
+        // SAFETY: one entry, ours, that lives across the call.
         unsafe { libc::poll(&raw mut wanted, 1, timeout_ms.into()) };
+        // SAFETY: as above; the set is what the first call has filled in.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
     }
 }
 

@@ -151,6 +151,12 @@ impl SourceHandle {
         Self::assuming(Bits::NONE, fd, interest, Passing::Nothing)
     }
 
+    /// For a descriptor of whatever kind that is registered at once: nothing is assumed, for the registration reports what is
+    /// so, and nothing is for ever, since another may open the other end again.
+    pub(crate) fn watched(fd: RawFd, interest: Interest) -> Self {
+        Self::assuming(Bits::NONE, fd, interest, Passing::Ends)
+    }
+
     fn assuming(assumed: Bits, fd: RawFd, interest: Interest, passing: Passing) -> Self {
         let readiness = Readiness::new(assumed);
         Self { source: Arc::new(Source { readiness, home: Mutex::new(None), fd, interest, passing }) }

@@ -17,8 +17,10 @@ pub(super) type Key = NonZeroU64;
 /// Set in the keys of visitors: tasks that stand in line without a future that could take them out of it.
 const VISITOR: u64 = 1 << 63;
 
-/// So many of them at most, for a task that has gone away is found out only by the next event.
-const VISITORS_MAX: usize = 32;
+/// So many of them at first, for a task that has gone away is found out only by the next event. Each time one must make room
+/// there is room for twice as many: with a fixed bound, one task more than that, or one whose waker is another at each poll,
+/// crowds out itself for ever, and spins. What was grown is given back with the next event.
+const VISITORS_MIN: usize = 32;
 
 /// The waiters of one direction.
 #[derive(Debug, Default)]
@@ -57,11 +59,15 @@ impl Waiters {
 
     /// Puts a visitor at the end. If there are too many, the oldest goes, and the caller wakes it.
     pub(super) fn put_visitor(&mut self, key: Key, waker: Waker) -> Option<Waker> {
+        let room = self.others.as_ref().map_or(0, |others| others.capacity()).max(VISITORS_MIN);
         let mut visitors = self.iter().map(|(key, _)| *key).filter(|key| key.get() & VISITOR != 0);
-        let oldest = visitors.next().filter(|_| visitors.count() >= VISITORS_MAX - 1);
+        let oldest = visitors.next().filter(|_| visitors.count() >= room - 1);
         let crowded_out = oldest.and_then(|oldest| self.remove(oldest));
         let displaced = self.put(key | VISITOR, waker);
         debug_assert!(displaced.is_none(), "the key is new (W2)");
+        if let (Some(others), Some(_)) = (&mut self.others, &crowded_out) {
+            others.reserve(room); // `take_all` gives it back
+        }
         crowded_out
     }
 
@@ -140,13 +146,16 @@ mod tests {
         assert!(!waiters.has_visitor(&first));
         assert!(waiters.put_visitor(key(2), first.clone()).is_none());
         assert!(waiters.has_visitor(&first));
-        for name in 3..VISITORS_MAX + 2 {
+        for name in 3..VISITORS_MIN + 2 {
             assert!(waiters.put_visitor(key(name), bell(3, &order)).is_none(), "{name}");
         }
         let crowded_out = waiters.put_visitor(key(99), bell(4, &order)).expect("it is full");
         assert!(crowded_out.will_wake(&first));
-        assert_eq!(waiters.len(), VISITORS_MAX + 1, "who waits with a future is not counted, and not crowded out");
+        assert_eq!(waiters.len(), VISITORS_MIN + 1, "who waits with a future is not counted, and not crowded out");
         assert!(waiters.get(key(1)).is_some());
+        for name in 100..100 + VISITORS_MIN {
+            assert!(waiters.put_visitor(key(name), bell(5, &order)).is_none(), "{name}: there is room for more now");
+        }
     }
 
     #[test]

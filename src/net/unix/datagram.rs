@@ -131,7 +131,7 @@ impl UnixDatagram {
     }
 
     fn of(socket: StdDatagram) -> Self {
-        Self { sock: Sock::with_passing(Passing::Errors, socket, Interest::READABLE | Interest::WRITABLE) }
+        Self { sock: Sock::with_passing(Passing::Ends, socket, Interest::READABLE | Interest::WRITABLE) }
     }
 
     fn std(&self) -> &StdDatagram {

@@ -134,6 +134,15 @@ fn fsx_02_the_error_of_a_write_that_nobody_waited_for_reaches_the_next_sync_or_w
         give_up().await;
         assert_eq!(file.write(b"x").await.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
         give_up().await;
+        let mut sync = file.sync_all();
+        let open = hold().await;
+        assert!(poll_with(&mut sync, Waker::noop()).is_pending());
+        drop(open);
+        spawn_blocking(|| ()).await.unwrap();
+        drop(sync);
+        let error = file.sync_all().await.expect_err("nobody has heard what the first one found");
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+        give_up().await;
         assert_eq!(file.into_std().await.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     });
 }

@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
 async fn socket() -> UdpSocket {
@@ -125,15 +125,15 @@ fn rct_04_all_who_poll_are_woken_and_each_has_one_place() {
             assert_eq!(bell.0.load(Ordering::SeqCst), 1);
         }
         assert_eq!(poll_fn(|cx| near.poll_recv(cx, &mut buf)).await.unwrap(), 7);
-        // Tasks without number: there is room for some, and who makes room is woken.
+        // Tasks without number: who makes room is woken, and then there is room for twice as many, until the next event.
         for count in 0..1_000 {
             let waker = Waker::from(bells[count % 8].clone());
             let many = Waker::from(Arc::new(Bell::default()));
             assert!(near.poll_recv(&mut Context::from_waker(&waker), &mut buf).is_pending());
             assert!(near.poll_recv(&mut Context::from_waker(&many), &mut buf).is_pending());
         }
-        assert!(format!("{near:?}").contains("waiting_to_read: 32"), "{near:?}");
-        assert!(bells.iter().all(|bell| bell.0.load(Ordering::SeqCst) > 1));
+        let woken: usize = bells.iter().map(|bell| bell.0.load(Ordering::SeqCst)).sum();
+        assert!((9..=40).contains(&woken), "seldom, and not never: {woken}");
         poll_fn(|cx| near.poll_send_ready(cx)).await.unwrap();
         assert_eq!(poll_fn(|cx| near.poll_send(cx, b"a")).await.unwrap(), 1);
         let peer = far.local_addr().unwrap();
@@ -226,5 +226,29 @@ fn rct_10_and_mis_05_to_std_and_back_and_what_is_no_udp_socket() {
         assert_eq!(UdpSocket::bind("127.0.0.1").await.unwrap_err().kind(), ErrorKind::InvalidInput);
         assert_eq!(UdpSocket::bind(near.local_addr().unwrap()).await.unwrap_err().kind(), ErrorKind::AddrInUse);
         assert!(UdpSocket::bind("localhost:0").await.is_ok());
+    });
+}
+
+#[test]
+fn rct_04_a_hundred_tasks_that_poll_one_silent_socket_come_to_rest() {
+    everywhere(|| async {
+        let near = Arc::new(pair().await.0);
+        let polls = Arc::new(AtomicUsize::new(0));
+        for _ in 0..100 {
+            let (near, polls) = (near.clone(), polls.clone());
+            drop(mainspring::spawn(poll_fn(move |cx| {
+                polls.fetch_add(1, Ordering::SeqCst);
+                near.poll_recv(cx, &mut [0; 8]).map(drop)
+            })));
+        }
+        for _ in 0..1_000 {
+            mainspring::task::yield_now().await;
+        }
+        let settled = polls.load(Ordering::SeqCst);
+        for _ in 0..1_000 {
+            mainspring::task::yield_now().await;
+        }
+        let polls = polls.load(Ordering::SeqCst) - settled;
+        assert!(settled < 2_000 && polls < 100, "they crowd each other out: {settled}, then {polls} more");
     });
 }
