@@ -83,8 +83,8 @@ pub(super) fn may_try() -> bool {
     !is_set(&MEMORY.no_reads) && !driver::with_current(|driver| driver.is_some_and(|driver| driver.is_simulated()))
 }
 
-/// Opens a regular file for reading if that needs no waiting, and says how long it is. The descriptor is non-blocking.
-pub(super) fn open(path: &Path) -> Option<(File, u64)> {
+/// Opens a regular file for reading if that needs no waiting. The descriptor is non-blocking.
+pub(super) fn open(path: &Path) -> Option<File> {
     if !may_try() || is_set(&MEMORY.no_opens) {
         return None;
     }
@@ -94,8 +94,7 @@ pub(super) fn open(path: &Path) -> Option<(File, u64)> {
     if !seen.is_file || MEMORY.answers(seen.system) != Some(true) {
         return None; // I1, I2
     }
-    let file = sys::open_cached(&path).inspect_err(note_open).ok()?;
-    Some((file, seen.len))
+    sys::open_cached(&path).inspect_err(note_open).ok()
 }
 
 fn note_open(error: &io::Error) {

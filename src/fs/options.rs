@@ -121,7 +121,7 @@ impl OpenOptions {
         };
         let Some(path) = from_memory else { return Operation::new(at, work) };
         Operation::new(at, work).after_a_try(move || {
-            let (file, _) = inline::open(&path)?;
+            let file = inline::open(&path)?;
             // It was opened without waiting; reads by the pool are to wait.
             sys::make_blocking(&file).ok()?;
             Some(File::of(file, true))

@@ -376,13 +376,15 @@ impl Future for ReadFile {
 
 /// Opens the file from memory, or leaves all of it to the pool.
 fn begin(path: PathBuf, at: &'static Location<'static>) -> io::Result<Stage> {
-    let Some((file, len)) = inline::open(&path) else {
+    let Some(file) = inline::open(&path) else {
         return Ok(Stage::Pool(Operation::new(at, move || {
             let file = File::open(path)?;
             inline::learn(&file);
             go_on(&file, Vec::new())
         })));
     };
+    // Of the file that is open, which need not be the one that was looked at before.
+    let len = file.metadata()?.len();
     let mut buf = Vec::new();
     // One more, so that the end is seen without growing.
     buf.try_reserve_exact(usize::try_from(len).unwrap_or(usize::MAX).saturating_add(1))?;

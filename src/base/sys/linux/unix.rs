@@ -109,6 +109,9 @@ pub(crate) fn recv_fds<S: AsFd>(socket: &S, buf: &mut [u8], fds: &mut Vec<OwnedF
     Ok(count)
 }
 
+/// A descriptor of the sender's process, which comes along if the user has set SO_PASSPIDFD: it is ours to close.
+const SCM_PIDFD: i32 = 4;
+
 /// Takes the descriptors out of control messages that the kernel has just written.
 fn rights_in(mut control: &[u8]) -> Vec<OwnedFd> {
     let mut fds = Vec::new();
@@ -119,11 +122,15 @@ fn rights_in(mut control: &[u8]) -> Vec<OwnedFd> {
         if !(HEADER..=control.len()).contains(&len) {
             break;
         }
-        if kind == [libc::SOL_SOCKET.to_ne_bytes(), libc::SCM_RIGHTS.to_ne_bytes()].concat() {
+        let is = |what: i32| kind == [libc::SOL_SOCKET.to_ne_bytes(), what.to_ne_bytes()].concat();
+        if is(libc::SCM_RIGHTS) || is(SCM_PIDFD) {
             for number in control[HEADER..len].chunks_exact(size_of::<RawFd>()) {
                 let number = RawFd::from_ne_bytes(number.try_into().expect("it was cut to size"));
                 // SAFETY: the kernel has just made this descriptor for us, and names it to nobody else.
-                fds.push(unsafe { OwnedFd::from_raw_fd(number) });
+                let fd = unsafe { OwnedFd::from_raw_fd(number) };
+                if is(libc::SCM_RIGHTS) {
+                    fds.push(fd);
+                }
             }
         }
         control = &control[len.next_multiple_of(size_of::<usize>()).min(control.len())..];

@@ -12,8 +12,6 @@ pub(crate) struct Glance {
     pub(crate) is_file: bool,
     /// The number of its file system.
     pub(crate) system: u64,
-    /// Its length in bytes, as far as this machine knows it.
-    pub(crate) len: u64,
 }
 
 /// What an error says about the next try.
