@@ -45,7 +45,6 @@ use std::time::{Duration, Instant};
 pub(crate) use timers::Timer;
 use timers::Timers;
 use wheel::Crowd;
-pub(crate) use wheel::TimerKey;
 
 /// A driver of the runtime that this thread works for or has entered last.
 pub(crate) static DRIVER: Slot<Arc<Driver>> = Slot::of::<3>();

@@ -123,18 +123,6 @@ impl Timers {
 
 /// What the doors call: any thread.
 impl Driver {
-    /// Adds a timer; `None` if the runtime is shut down.
-    pub(crate) fn timer_insert(&self, deadline_ns: u64, waker: &Waker) -> Option<TimerKey> {
-        // D1: cloned before the lock is taken.
-        let waker = waker.clone();
-        let mut locked = self.timers.locked.lock();
-        if locked.shut_down {
-            drop(locked);
-            return None;
-        }
-        Some(self.insert(&mut locked, deadline_ns, waker))
-    }
-
     /// Adds a timer that knows where it is; `None` if the runtime is shut down, and then the waker is still where it was.
     /// Runs no user code.
     #[inline]
@@ -143,16 +131,10 @@ impl Driver {
         if locked.shut_down {
             return None;
         }
-        let key = self.insert(&mut locked, deadline_ns, waker.take()?);
+        let key = locked.wheel.insert(deadline_ns, waker.take()?);
+        self.earlier(&locked, deadline_ns);
         let driver = locked.spare.pop().unwrap_or_else(|| self.clone());
         Some(Timer { driver, key })
-    }
-
-    #[inline]
-    fn insert(&self, locked: &mut Locked, deadline_ns: u64, waker: Waker) -> TimerKey {
-        let key = locked.wheel.insert(deadline_ns, waker);
-        self.earlier(locked, deadline_ns);
-        key
     }
 
     /// Makes sure that this waker is the one woken; false if the timer has fired.

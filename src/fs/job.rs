@@ -4,7 +4,7 @@ use crate::sched::blocking::Place;
 use crate::sched::shared::RUNTIME;
 use crate::task::budget;
 use crate::task::wait::{self, Wait, WaitKind};
-use crate::task::{Birth, JoinHandle, current_id};
+use crate::task::{Birth, JoinHandle};
 use std::fmt;
 use std::io;
 use std::panic::{Location, resume_unwind};
@@ -26,9 +26,7 @@ impl<T: Send + 'static> Job<T> {
         let Some(shared) = RUNTIME.with(|shared| shared.cloned()) else {
             panic!("a file at {at} needs a runtime: use it inside `Runtime::block_on`, a task, or `Handle::enter`")
         };
-        let birth =
-            Birth { id: 0, parent: current_id(), spawned_at: at, name: None, born_ms: 0, daemon: false, is_job: true };
-        Self { handle: Some(shared.spawn_blocking(work, birth, Place::Any)), at }
+        Self { handle: Some(shared.spawn_blocking(work, Birth::at(at), Place::Any)), at }
     }
 
     /// An error means that the job did not run: the runtime is shut down, or has no thread for it. A panic goes on here.

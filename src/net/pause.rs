@@ -8,15 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::driver::source::runtime_is_gone;
-use crate::driver::{self, Driver, TimerKey};
+use crate::driver::{self, Driver, Timer};
 
 /// A timer that wakes a task. Dropping it takes it back.
 #[derive(Debug)]
 pub(super) struct Pause {
-    /// Whose wheel it is in.
-    driver: Arc<Driver>,
-    /// Its place there.
-    key: TimerKey,
+    /// Always there until the drop.
+    timer: Option<Timer>,
 }
 
 impl Pause {
@@ -27,9 +25,10 @@ impl Pause {
         until_ns: u64,
         cx: &mut Context<'_>,
     ) -> io::Result<()> {
-        if !slot.as_ref().is_some_and(|pause| pause.driver.timer_update(pause.key, cx.waker())) {
-            let key = driver.timer_insert(until_ns, cx.waker()).ok_or_else(runtime_is_gone)?;
-            *slot = Some(Self { driver: driver.clone(), key });
+        let set = slot.as_ref().and_then(|pause| pause.timer.as_ref());
+        if !set.is_some_and(|timer| timer.driver.timer_update(timer.key, cx.waker())) {
+            let timer = driver.timer_set(until_ns, &mut Some(cx.waker().clone())).ok_or_else(runtime_is_gone)?;
+            *slot = Some(Self { timer: Some(timer) });
         }
         Ok(())
     }
@@ -37,7 +36,9 @@ impl Pause {
 
 impl Drop for Pause {
     fn drop(&mut self) {
-        self.driver.timer_remove(self.key);
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
     }
 }
 

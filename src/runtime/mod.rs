@@ -21,6 +21,6 @@ pub use enter::EnterGuard;
 pub use handle::{Handle, Runtime, TryCurrentError};
 #[doc(hidden)] // FACE: shown in `task`, beside the handles they return.
 pub use blocking::{QueueFull, spawn_blocking, try_spawn_blocking};
-#[doc(hidden)] // FACE: as above.
 pub(crate) use spawn::current;
+#[doc(hidden)] // FACE: as above.
 pub use spawn::{Builder as TaskBuilder, SpawnLocalError, spawn, spawn_local};

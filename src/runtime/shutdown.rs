@@ -4,8 +4,8 @@
 //!    worker is notified.
 //! 2. *Cancel.* Each worker, when the poll it is in returns, notes who is alive, asks every task of its registry to go, and
 //!    runs them (which drops them) until the registry is empty and its inbox closed (S3). Cores that rest are drained here.
-//! 3. *Wait.* Until all cores and all threads are gone, or the time is up. A thread that is stuck in a task keeps its core and goes through
-//!    phase 2 by itself when the task returns.
+//! 3. *Wait.* Until all cores and all threads are gone, or the time is up. A thread that is stuck in a task keeps its core
+//!    and goes through phase 2 by itself when the task returns.
 //! 4. *Report.* Who was cancelled, and what is stuck in which task.
 
 use crate::driver::clock::real_now;

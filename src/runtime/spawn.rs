@@ -4,7 +4,7 @@ use super::handle::Handle;
 use crate::sched::core::CORE;
 use crate::sched::local::LOCAL;
 use crate::sched::shared::{RUNTIME, Shared};
-use crate::task::{Birth, JoinHandle, current_id};
+use crate::task::{Birth, JoinHandle};
 use std::panic::Location;
 use std::sync::Arc;
 use std::{error, fmt};
@@ -151,10 +151,7 @@ impl Builder {
         if here == Some(true) {
             return CORE.with(|core| core.expect("looked at just now").spawn(future, birth));
         }
-        match RUNTIME.with(|shared| shared.cloned()) {
-            Some(shared) => shared.spawn_outside(future, birth),
-            None => needs_a_runtime("spawn"),
-        }
+        current("spawn").spawn_outside(future, birth)
     }
 
     /// Spawns on the runtime of this handle, from any thread.
@@ -183,6 +180,6 @@ impl Builder {
     #[inline]
     pub(super) fn birth(self, spawned_at: &'static Location<'static>) -> Birth {
         let name = self.name.map(|name| Box::new(name.into_boxed_str()));
-        Birth { id: 0, parent: current_id(), spawned_at, name, born_ms: 0, daemon: self.daemon, is_job: false }
+        Birth { name, daemon: self.daemon, ..Birth::at(spawned_at) }
     }
 }

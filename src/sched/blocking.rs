@@ -55,7 +55,6 @@ pub(crate) struct Blocking {
     locked: Mutex<Book<Queued>>,
     /// Idle threads sleep here.
     work: Condvar,
-    limits: Limits,
 }
 
 /// Who is there and what waits. It knows neither threads nor tasks, so that a model can have it alone.
@@ -109,13 +108,7 @@ enum Call {
 }
 
 /// The closure, dressed as a future that is ready at its first poll.
-pub(super) struct Job<F>(Option<F>);
-
-impl<F> Job<F> {
-    pub(super) fn new(job: F) -> Self {
-        Self(Some(job))
-    }
-}
+struct Job<F>(Option<F>);
 
 impl<F> Unpin for Job<F> {}
 
@@ -137,19 +130,29 @@ impl Shared {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        birth.is_job = true;
         if self.config.flavour == Flavour::Simulated {
-            return self.spawn(Job::new(job), birth);
+            birth.is_job = true;
+            return self.spawn(Job(Some(job)), birth);
         }
+        let (task, handle) = self.make_job(job, birth);
+        self.blocking.push(self, task, place);
+        handle
+    }
+
+    /// A task of a closure, numbered, dated and counted, for whichever thread will run it.
+    pub(super) fn make_job<F, R>(&self, job: F, mut birth: Birth) -> (Queued, JoinHandle<R>)
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        birth.is_job = true;
         birth.id = self.outside.take_ids(1);
         birth.born_ms = coarse_ms(&self.workers[0].driver);
         if !birth.daemon {
             self.count_spawned_outside();
         }
         // Its home is a worker only for the cell's count and the panic hook: a job is never woken.
-        let (task, handle) = spawn_cell(Job::new(job), &*self.workers[0], birth);
-        self.blocking.push(self, task, place);
-        handle
+        spawn_cell(Job(Some(job)), &*self.workers[0], birth)
     }
 
     /// Keeps a place in the queue of jobs for the caller's next one; false if there is none.
@@ -159,9 +162,8 @@ impl Shared {
 }
 
 impl Blocking {
-    pub(crate) fn new(limits: Limits) -> Self {
-        let book = Mutex::new(Book::new(limits.threads_max));
-        Self { locked: book, work: Condvar::new(), limits }
+    pub(crate) fn new(threads_max: usize) -> Self {
+        Self { locked: Mutex::new(Book::new(threads_max)), work: Condvar::new() }
     }
 
     fn push(&self, shared: &Arc<Shared>, task: Queued, place: Place) {
@@ -192,11 +194,7 @@ impl Blocking {
         }
         let (stranded, call) = self.locked.lock().hire_failed();
         self.make(shared, call);
-        for task in stranded {
-            let header = task.header();
-            header.flags.set(Flags { no_thread: true, ..header.flags.get() });
-            refuse(shared, task);
-        }
+        stranded.into_iter().for_each(|task| refuse_for_want_of_thread(shared, task));
     }
 
     /// The life of a thread of the pool.
@@ -214,7 +212,7 @@ impl Blocking {
             book.fall_idle();
             let mut next = book.wake_up(false);
             while next == Next::Sleep {
-                let (again, timed_out) = self.work.wait_for(book, self.limits.keep_alive);
+                let (again, timed_out) = self.work.wait_for(book, shared.config.limits.keep_alive);
                 book = again;
                 next = book.wake_up(timed_out);
             }
@@ -377,6 +375,13 @@ pub(super) fn refuse(shared: &Arc<Shared>, task: Queued) {
     if counted {
         finish(shared);
     }
+}
+
+/// The same, and the reason is that the system gives no thread.
+pub(super) fn refuse_for_want_of_thread(shared: &Arc<Shared>, task: Queued) {
+    let header = task.header();
+    header.flags.set(Flags { no_thread: true, ..header.flags.get() });
+    refuse(shared, task);
 }
 
 fn finish(shared: &Arc<Shared>) {

@@ -10,13 +10,13 @@
 //!
 //! Cases of the catalogue: BLK-04, BLK-07 to BLK-09.
 
-use super::blocking::{Job, Running, refuse, run};
+use super::blocking::{Running, refuse, refuse_for_want_of_thread, run};
 use super::report::TaskInfo;
-use super::shared::{Shared, coarse_ms};
+use super::shared::Shared;
 use super::worker::or_abort;
 use crate::base::atomic::{Condvar, Mutex};
 use crate::driver::clock::real_now;
-use crate::task::{Birth, Flags, JoinHandle, Queued, spawn_cell};
+use crate::task::{Birth, JoinHandle, Queued};
 use slab::Slab;
 use std::io;
 use std::sync::Arc;
@@ -103,25 +103,14 @@ pub(crate) struct Plan {
 
 impl Shared {
     /// Runs a closure on a thread of its own, which has the task's name or else the runtime's.
-    pub(crate) fn spawn_dedicated<F, R>(
-        self: &Arc<Self>,
-        job: F,
-        mut birth: Birth,
-        plan: Plan,
-    ) -> io::Result<JoinHandle<R>>
+    pub(crate) fn spawn_dedicated<F, R>(self: &Arc<Self>, job: F, birth: Birth, plan: Plan) -> io::Result<JoinHandle<R>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        birth.is_job = true;
-        birth.id = self.outside.take_ids(1);
-        birth.born_ms = coarse_ms(&self.workers[0].driver);
-        if !birth.daemon {
-            self.count_spawned_outside();
-        }
         let name =
             birth.name.as_ref().map_or_else(|| format!("{}-dedicated", self.config.thread_name), |n| n.to_string());
-        let (task, handle) = spawn_cell(Job::new(job), &*self.workers[0], birth);
+        let (task, handle) = self.make_job(job, birth);
         match self.dedicated.enter(Running::of(task.header()), plan.stop) {
             Some(place) => self.start(task, place, name, plan.stack_size).map(|()| handle),
             None => {
@@ -144,8 +133,7 @@ impl Shared {
         if made.is_err() {
             self.dedicated.leave(place);
             let task = task.lock().take().expect("no thread was made, so none has taken it");
-            task.header().flags.set(Flags { no_thread: true, ..task.header().flags.get() });
-            refuse(self, task);
+            refuse_for_want_of_thread(self, task);
         }
         made
     }

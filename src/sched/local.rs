@@ -175,7 +175,7 @@ impl Local {
         // SAFETY: only the lifetime changes, and by the caller's promise the task is gone before the future is.
         let future: Pin<&'static mut (dyn Future<Output = ()> + 'static)> = unsafe { mem::transmute(future) };
         // `run` waits for main by itself, so main is not counted.
-        let birth = Birth { id: 0, parent: 0, spawned_at, name: None, born_ms: 0, daemon: true, is_job: false };
+        let birth = Birth { parent: 0, daemon: true, ..Birth::at(spawned_at) };
         self.spawn(future, birth)
     }
 

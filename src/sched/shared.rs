@@ -123,7 +123,7 @@ impl Shared {
         }
         let shared = Arc::new(Self {
             crew: Crew::new(),
-            blocking: Blocking::new(config.limits),
+            blocking: Blocking::new(config.limits.threads_max),
             dedicated: Dedicated::new(),
             config,
             workers: workers.into_boxed_slice(),

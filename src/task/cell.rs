@@ -13,7 +13,7 @@
 //! worker's thread (then it unlinks and completes in one step) or elsewhere (then it sends a [`Dead`] home).
 
 use super::error::{CancelCause, JoinError};
-use super::header::{CURRENT, Flags, Header, Links};
+use super::header::{CURRENT, Flags, Header, Links, current_id};
 use super::join::JoinHandle;
 use super::state::{AfterDrop, AfterPoll, AfterWake, Completion, StartPoll, State};
 use super::{Id, budget, pool, wait, waker};
@@ -85,6 +85,14 @@ pub(crate) struct Birth {
     pub(crate) born_ms: u32,
     pub(crate) daemon: bool,
     pub(crate) is_job: bool,
+}
+
+impl Birth {
+    /// Of a task that the current one, if any, spawns at this place: without a name, and neither a daemon nor a job. Its number
+    /// and date are the scheduler's to fill in.
+    pub(crate) fn at(spawned_at: &'static Location<'static>) -> Self {
+        Self { id: 0, parent: current_id(), spawned_at, name: None, born_ms: 0, daemon: false, is_job: false }
+    }
 }
 
 /// The right and the duty to run a task once (T6). Dropping it without running would strand the task, so nobody does.

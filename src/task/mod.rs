@@ -39,7 +39,7 @@ mod model;
 
 pub(crate) use cell::{Birth, Dead, Finished, Queued, Ran, Schedule, abort, spawn_cell, spawn_cell_local};
 pub(crate) use error::panic_message;
-pub(crate) use header::{CURRENT, Flags, Header, current_id};
+pub(crate) use header::{CURRENT, Flags, Header};
 pub(crate) use pool::{CellPool, POOL};
 
 pub use error::{CancelCause, JoinError};

@@ -2,7 +2,7 @@
 
 use crate::runtime::current;
 use crate::sched::dedicated::{Plan, Stop};
-use crate::task::{Birth, JoinHandle, current_id};
+use crate::task::{Birth, JoinHandle};
 use std::io;
 use std::panic::Location;
 
@@ -109,8 +109,7 @@ impl Builder {
             return Err(io::Error::new(io::ErrorKind::Unsupported, why));
         }
         let name = self.name.map(|name| Box::new(name.into_boxed_str()));
-        let (parent, spawned_at) = (current_id(), Location::caller());
-        let birth = Birth { id: 0, parent, spawned_at, name, born_ms: 0, daemon: self.daemon, is_job: true };
+        let birth = Birth { name, daemon: self.daemon, ..Birth::at(Location::caller()) };
         let stop = self.stop.clone();
         shared.spawn_dedicated(move || body(stop), birth, Plan { stack_size: self.stack_size, stop: self.stop })
     }

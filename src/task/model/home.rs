@@ -79,7 +79,7 @@ impl Home {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let spawned_at = Location::caller();
-        let birth = Birth { id: 1, parent: 0, spawned_at, name: None, born_ms: 0, daemon: false, is_job: false };
+        let birth = Birth { id: 1, ..Birth::at(spawned_at) };
         let (task, handle) = spawn_cell(future, self, birth);
         self.push(task);
         handle
