@@ -23,6 +23,7 @@
 //! Folders are rings, and imports point down only:
 //!
 //! ```text
+//!    macros                select!, join!, try_join!
 //!    time  net  fs  thread what users call; a door holds no engine
 //!    process  signal
 //!    runtime               builder, handles, block_on, shutdown
@@ -62,6 +63,8 @@ mod driver;
 mod sched;
 mod world;
 
+#[doc(hidden)]
+pub mod macros;
 pub mod task;
 
 base::atomic::above_sched! {

@@ -11,6 +11,7 @@
 //! - **C3** A slot lends shared references only; what changes inside is the lent type's own affair.
 //! - **C4** What runs inside `with` on a slot that is used with `hold` is code of ours alone: the user's could drop the guard.
 
+use super::rng::Rng;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
@@ -26,6 +27,8 @@ struct Context {
     budget: Cell<u32>,
     /// The task being polled has woken itself; nobody else needs to hear of it.
     self_woken: Cell<bool>,
+    /// For choices outside of simulations, where all that is asked is that they differ.
+    chance: Rng,
 }
 
 super::atomic::context_thread_local! {
@@ -33,6 +36,7 @@ super::atomic::context_thread_local! {
         slots: [const { Cell::new(ptr::null()) }; SLOTS],
         budget: Cell::new(u32::MAX),
         self_woken: Cell::new(false),
+        chance: Rng::new(0),
     };
 }
 
@@ -180,6 +184,12 @@ pub(crate) fn charge_more(units: u32) {
 #[inline]
 pub(crate) fn refund() {
     CONTEXT.with(|context| context.budget.set(context.budget.get().saturating_add(1)));
+}
+
+/// One of `0..n`, by chance. A choice that a simulation must be able to repeat is drawn from its seed instead.
+#[inline]
+pub(crate) fn draw(n: usize) -> usize {
+    CONTEXT.with(|context| context.chance.below(n))
 }
 
 /// Lifts the budget for the rest of this poll.

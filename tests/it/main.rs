@@ -10,6 +10,7 @@
 mod auto_traits;
 mod blocking;
 mod fs;
+mod macros;
 mod misuse;
 mod net;
 mod process;

@@ -101,7 +101,18 @@ fn top_level_names<'a>(file: &'a Source, index: usize, modules: &[&str]) -> Vec<
     } else {
         return Vec::new();
     }
+    if file.text(at + 1) == "!" {
+        return exported_macro(file, at);
+    }
     if file.text(at) == "{" { group(file, at) } else { vec![file.text(at)] }
+}
+
+/// `$crate::name!`: exported macros stand at the crate's root, wherever they are written. In the file that defines it a macro
+/// may name itself; elsewhere it counts as one of the ring `macros`.
+fn exported_macro(file: &Source, at: usize) -> Vec<&str> {
+    let name = file.text(at);
+    let defines = |index| file.reads(index, &["macro_rules", "!"]) && file.text(index + 2) == name;
+    if (0..file.tokens.len()).any(defines) { Vec::new() } else { vec!["macros"] }
 }
 
 /// The first words of the branches of `{a::b, c::{d, e}}`.
@@ -149,6 +160,8 @@ mod tests {
                 ("src/net/a.rs", "use crate::time::sleep;", 1),
                 ("src/group/a.rs", "use crate::net::X;", 1),
                 ("src/task/a.rs", "use crate::spawn;", 1),
+                ("src/task/a.rs", "fn f() { crate::select!() }", 1),
+                ("src/task/a.rs", "macro_rules! m { () => { $crate::other!() }; }", 1),
                 ("src/task/a.rs", "use crate::*;", 1),
                 ("src/extra/a.rs", "", 1),
                 ("src/task/a.rs", "pub use crate::runtime::spawn;", 1),
@@ -171,6 +184,8 @@ mod tests {
                 ("src/task/a.rs", "m! {\n  // FACE: why.\n  #[doc(inline)]\n  pub use crate::runtime::spawn;\n}", 0),
                 ("src/sched/a.rs", "use crate::driver::X; use crate::world::Y;", 0),
                 ("src/net/tcp/a.rs", "use crate::io::X; use crate::runtime::Y; use crate::net::Z;", 0),
+                ("src/task/a.rs", "macro_rules! m { () => { $crate::m!() }; }", 0),
+                ("src/group/a.rs", "fn f() { crate::select!() }", 0),
                 ("src/sim/a.rs", "use crate::net::X; use crate::inspect::Y;", 0),
                 ("src/lib.rs", "pub use crate::task::spawn;", 0),
                 ("tests/it/main.rs", "use crate::anything;", 0),
