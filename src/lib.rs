@@ -29,6 +29,7 @@
 //!    runtime               builder, handles, block_on, shutdown
 //!    sched                 cores, the loop, stealing, sleeping
 //!    driver                reactor, timer wheel, clock, simulation
+//!    sync                  locks and the list of waiters
 //!    task                  cell, state machine, wakers, handles
 //!    base  world           atomics, context, system calls; the pure simulated world
 //! ```
@@ -50,6 +51,7 @@
 //! src/task/waker.rs
 //! src/task/join.rs
 //! src/task/model/home.rs
+//! src/sync/wait_list.rs
 //! src/sched/owned.rs
 //! src/sched/queue.rs
 //! src/sched/local.rs
@@ -65,6 +67,7 @@ mod world;
 
 #[doc(hidden)]
 pub mod macros;
+pub mod sync;
 pub mod task;
 
 base::atomic::above_sched! {

@@ -159,6 +159,17 @@ macro_rules! context_thread_local {
 }
 pub(crate) use context_thread_local;
 
+/// A constructor that is `const`, save under loom, whose atomics and locks are made at run time.
+#[cfg(not(loom))]
+macro_rules! const_outside_models {
+    ($($item:tt)*) => { $($item)* };
+}
+#[cfg(loom)]
+macro_rules! const_outside_models {
+    ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$meta])* $vis fn $($rest)* };
+}
+pub(crate) use const_outside_models;
+
 /// Declares the modules that need a kernel under them; under loom they do not exist.
 #[cfg(not(loom))]
 macro_rules! above_sched {

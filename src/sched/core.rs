@@ -13,6 +13,7 @@ use crate::base::rng::Rng;
 use crate::base::wakers::Wakers;
 use crate::driver::TURNING;
 use crate::task::budget::{TIME_SLICE, TimeSlice};
+use crate::task::wait::Objects;
 use crate::task::{Birth, CURRENT, CellPool, Dead, Finished, Header, JoinHandle, POOL, Queued, Ran, spawn_cell};
 use crate::world::Event;
 use std::cell::{Cell, RefCell};
@@ -104,9 +105,8 @@ impl Core {
     pub(super) fn new(shared: Arc<Shared>, index: usize, owner: Option<Owner>) -> Self {
         let worker = shared.workers[index].clone();
         let driver = worker.driver.clone();
-        let slice = TimeSlice(Box::new(move || {
-            !driver.is_simulated() && driver.now_ns().saturating_sub(driver.coarse_ns()) > SLICE_NS
-        }));
+        let is_over = move || !driver.is_simulated() && driver.now_ns().saturating_sub(driver.coarse_ns()) > SLICE_NS;
+        let slice = TimeSlice::new(is_over, Objects::of_core(index, shared.workers.len()));
         Self {
             index,
             queue: owner.map_or_else(|| RunQueue::Own(RefCell::new(VecDeque::new())), RunQueue::Stealable),

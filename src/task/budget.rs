@@ -7,6 +7,7 @@
 //! (Carl Lerche, "Reducing tail latencies with automatic cooperative task yielding", 2020). Two bounds hold: a count,
 //! and a time, since 128 operations of a megabyte each are not a short poll.
 
+use super::wait::Objects;
 use crate::base::context::{self, Claim, Index, Slot};
 use std::task::{Context, Poll};
 
@@ -15,8 +16,19 @@ pub(super) const OPERATIONS_PER_POLL: u32 = 128;
 /// How often the time is looked at: the clock costs 23 ns, an operation about as much.
 const OPERATIONS_PER_LOOK: u32 = 32;
 
-/// Says whether the current core's present turn has lasted too long; filled by `sched`, which has the clock.
-pub(crate) struct TimeSlice(pub(crate) Box<dyn Fn() -> bool + Send>);
+/// What the current core tells this ring; filled by `sched`.
+pub(crate) struct TimeSlice {
+    /// Has its present turn lasted too long? `sched` has the clock.
+    is_over: Box<dyn Fn() -> bool + Send>,
+    /// Where numbers for objects come from.
+    pub(super) objects: Objects,
+}
+
+impl TimeSlice {
+    pub(crate) fn new(is_over: impl Fn() -> bool + Send + 'static, objects: Objects) -> Self {
+        Self { is_over: Box::new(is_over), objects }
+    }
+}
 
 /// The current core's time slice.
 pub(crate) static TIME_SLICE: Slot<TimeSlice> = Slot::of::<2>();
@@ -52,7 +64,7 @@ pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     match context::charge() {
         Some(left) if left % OPERATIONS_PER_LOOK != 0 || left == u32::MAX => Poll::Ready(()),
         Some(_) => {
-            if TIME_SLICE.with(|slice| slice.is_some_and(|slice| slice.0())) {
+            if TIME_SLICE.with(|slice| slice.is_some_and(|slice| (slice.is_over)())) {
                 context::exhaust_budget();
             }
             Poll::Ready(())

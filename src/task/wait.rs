@@ -4,8 +4,10 @@
 //! A leaf calls [`note`] just before it returns `Pending`. Each poll begins without a note, so that a task which now waits
 //! for a stranger's future is not said to wait for what came before.
 
+use super::budget::TIME_SLICE;
 use super::header::{CURRENT, Header};
 use crate::base::atomic::Ordering;
+use std::cell::Cell;
 use std::panic::Location;
 use std::{fmt, ptr};
 
@@ -31,10 +33,30 @@ pub(crate) enum WaitKind {
     Files,
     /// Its turn at a file.
     Turn,
+    Lock,
+    ReadLock,
+    WriteLock,
+    /// Permits of a semaphore.
+    Permit,
+    Notified,
+    Barrier,
+    /// The value of a cell that another task is making.
+    Once,
+    Condvar,
+    /// Room in a channel.
+    Send,
+    /// A message.
+    Receive,
+    /// The other end of a channel to go away.
+    Closed,
+    /// A new value in a watched place.
+    Changed,
+    /// The end of all the work in a queue.
+    QueueJoin,
 }
 
 /// The names, in the order of the numbers.
-const KINDS: [WaitKind; 15] = [
+const KINDS: [WaitKind; 28] = [
     WaitKind::Other,
     WaitKind::Sleep,
     WaitKind::Read,
@@ -50,15 +72,53 @@ const KINDS: [WaitKind; 15] = [
     WaitKind::Exit,
     WaitKind::Files,
     WaitKind::Turn,
+    WaitKind::Lock,
+    WaitKind::ReadLock,
+    WaitKind::WriteLock,
+    WaitKind::Permit,
+    WaitKind::Notified,
+    WaitKind::Barrier,
+    WaitKind::Once,
+    WaitKind::Condvar,
+    WaitKind::Send,
+    WaitKind::Receive,
+    WaitKind::Closed,
+    WaitKind::Changed,
+    WaitKind::QueueJoin,
 ];
 
 /// One wait: what for, on which object, and the user's line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
     pub(crate) kind: WaitKind,
-    /// The object's number: a descriptor, a task's id. 56 bits are kept.
+    /// The object's number: a descriptor, a task's id, or what [`next_object`] gave. 56 bits are kept.
     pub(crate) object: u64,
     pub(crate) at: &'static Location<'static>,
+}
+
+/// Numbers for objects that have none by nature, such as locks. Every core has its own, so that nothing is shared, no two
+/// cores of a runtime give the same, and two runs of one seed agree.
+pub(crate) struct Objects {
+    /// The next one.
+    next: Cell<u64>,
+    /// How many cores there are.
+    step: u64,
+}
+
+impl Objects {
+    /// Those of one core among so many.
+    pub(crate) fn of_core(index: usize, cores: usize) -> Self {
+        Self { next: Cell::new(index as u64 + 1), step: cores as u64 }
+    }
+
+    fn next(&self) -> u64 {
+        self.next.replace(self.next.get() + self.step)
+    }
+}
+
+/// A number that no other object of this runtime has; 0 where no core is at hand.
+pub(crate) fn next_object() -> u64 {
+    TIME_SLICE.with(|slice| slice.map_or(0, |slice| slice.objects.next()))
 }
 
 /// The kind stands in the top byte.
@@ -126,6 +186,19 @@ impl fmt::Display for Waiting {
             WaitKind::Connect => write!(f, "a peer's answer on descriptor {object}, at {at}"),
             WaitKind::Readable => write!(f, "readability of descriptor {object}, at {at}"),
             WaitKind::Writable => write!(f, "writability of descriptor {object}, at {at}"),
+            WaitKind::Lock => write!(f, "lock {object}, at {at}"),
+            WaitKind::ReadLock => write!(f, "lock {object} for reading, at {at}"),
+            WaitKind::WriteLock => write!(f, "lock {object} for writing, at {at}"),
+            WaitKind::Permit => write!(f, "permits of semaphore {object}, at {at}"),
+            WaitKind::Notified => write!(f, "a notification of {object}, at {at}"),
+            WaitKind::Barrier => write!(f, "the others at barrier {object}, at {at}"),
+            WaitKind::Once => write!(f, "the value of cell {object}, at {at}"),
+            WaitKind::Condvar => write!(f, "condition {object}, at {at}"),
+            WaitKind::Send => write!(f, "room in channel {object}, at {at}"),
+            WaitKind::Receive => write!(f, "a message on channel {object}, at {at}"),
+            WaitKind::Closed => write!(f, "the end of channel {object}, at {at}"),
+            WaitKind::Changed => write!(f, "a change of watched value {object}, at {at}"),
+            WaitKind::QueueJoin => write!(f, "the end of the work in queue {object}, at {at}"),
         }
     }
 }

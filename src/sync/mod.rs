@@ -1,0 +1,25 @@
+//! Locks, permits, notifications: how tasks wait for each other.
+//!
+//! Everything here stands on one list of waiters and one future ([`Wait`]): first come first served, no allocation for a waiter,
+//! wake-ups outside of every lock, and a grant to somebody who has gone away goes to the next.
+//!
+//! - **Y1** Nothing here needs a runtime: any executor's waker will do, and plain threads have the `blocking_` functions.
+//! - **Y2** No lock is held while code of a user's runs.
+//! - **Y3** Whoever waits has said for what, in which task and on which line; whoever holds a lock has, too. `Debug` shows it.
+//!
+//! Read in this order: what is woken together, who holds what, the wait list, then what is built on it, from the simplest.
+
+mod batch;
+mod holder;
+mod wait_list;
+
+mod blocking;
+
+mod notify;
+mod semaphore;
+
+pub use notify::{Notified, Notify, OwnedNotified};
+pub use semaphore::{
+    Acquire, AcquireError, AcquireOwned, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
+};
+pub use wait_list::Wait;

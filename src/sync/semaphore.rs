@@ -1,0 +1,564 @@
+//! Permits: so many may do something at once.
+//!
+//! ```text
+//!    word:  how many permits are free │ WAITERS │ CLOSED
+//! ```
+//!
+//! - **P1** WAITERS is on exactly while somebody stands in line; both change together, under the list's lock.
+//! - **P2** While WAITERS is on, permits are taken by the line's first alone, under the lock. So nobody overtakes, and somebody
+//!   who wants many is not starved by those who want few.
+//! - **P3** Permits are never made or lost but by `new`, `add_permits`, `forget` and `forget_permits` (SYN-02).
+//!
+//! Calm, taking is one compare-exchange and giving back one addition. An addition that meets WAITERS goes on to the line and
+//! grants to its first while there is enough. No wake-up is lost: somebody who is about to wait turns WAITERS on by a compare-exchange
+//! of the very word in which he saw too few, so the next addition finds it on.
+//!
+//! Cases of the catalogue: SYN-02, SYN-03, SYN-07, MIS-08.
+
+use super::blocking;
+use super::wait_list::{Entered, Handle, Locked, Operation, Wait, WaitList};
+use crate::base::atomic::{AtomicUsize, Ordering, const_outside_models};
+use crate::task::wait::{self, WaitKind};
+use std::error::Error;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+const CLOSED: usize = 1;
+const WAITERS: usize = 2;
+/// One permit.
+const ONE: usize = 4;
+
+/// A number of permits, taken and given back by anybody; first come, first served.
+///
+/// For bounding how much goes on at once: connections, requests, children. A mutex is the better tool where there is one permit
+/// and something that it protects.
+///
+/// # Examples
+/// ```
+/// use mainspring::sync::Semaphore;
+///
+/// mainspring::runtime::Runtime::new()?.block_on(async {
+///     let semaphore = Semaphore::new(2);
+///     let one = semaphore.acquire().await.unwrap();
+///     let two = semaphore.acquire().await.unwrap();
+///     assert!(semaphore.try_acquire().is_err());
+///     drop(one);
+///     assert_eq!(semaphore.available_permits(), 1);
+///     drop(two);
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Semaphore {
+    /// Free permits, WAITERS, CLOSED.
+    word: AtomicUsize,
+    /// Who wants how many.
+    list: WaitList<(), Ticket>,
+}
+
+/// What a waiter has in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ticket {
+    /// So many are wanted.
+    Wants(usize),
+    /// They are his.
+    Granted,
+    /// There will be none any more.
+    Closed,
+}
+
+impl Semaphore {
+    /// The greatest number of permits.
+    pub const MAX_PERMITS: usize = usize::MAX >> 3;
+
+    const_outside_models! {
+        /// A semaphore with so many permits, for a `static`.
+        ///
+        /// # Panics
+        /// If they are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        #[must_use]
+        pub const fn const_new(permits: usize) -> Self {
+            assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `Semaphore::MAX_PERMITS` permits");
+            Self { word: AtomicUsize::new(permits * ONE), list: WaitList::new(()) }
+        }
+    }
+
+    /// A semaphore with so many permits.
+    ///
+    /// # Panics
+    /// If they are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    #[must_use]
+    #[track_caller]
+    pub fn new(permits: usize) -> Self {
+        Self::const_new(permits)
+    }
+
+    /// How many permits are free right now. They are not to be had as long as others wait for more.
+    #[must_use]
+    pub fn available_permits(&self) -> usize {
+        // ORDER: Relaxed, a look.
+        self.word.load(Ordering::Relaxed) / ONE
+    }
+
+    /// Has [`close`](Self::close) been called?
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        // ORDER: Acquire, pairs with the AcqRel in `close`: what was done before it is seen.
+        self.word.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Waits for a permit.
+    ///
+    /// # Cancellation
+    /// **Strict.** Dropping this future gives up the place in line; no permit is lost.
+    ///
+    /// # Errors
+    /// If the semaphore is closed, or is closed meanwhile.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::Semaphore;
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// let semaphore = Semaphore::new(1);
+    /// let permit = semaphore.acquire().await.unwrap();
+    /// assert_eq!(semaphore.available_permits(), 0);
+    /// drop(permit);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn acquire(&self) -> Acquire<'_> {
+        self.acquire_many(1)
+    }
+
+    /// Waits for so many permits, all at once. Those who come later wait behind, even if they want fewer.
+    ///
+    /// # Cancellation
+    /// **Strict.** As for [`acquire`](Self::acquire).
+    ///
+    /// # Errors
+    /// If the semaphore is closed, or is closed meanwhile.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::Semaphore;
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// let semaphore = Semaphore::new(5);
+    /// let permits = semaphore.acquire_many(3).await.unwrap();
+    /// assert_eq!((permits.num_permits(), semaphore.available_permits()), (3, 2));
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn acquire_many(&self, count: u32) -> Acquire<'_> {
+        Wait::new(self, Acquiring { count }, Location::caller())
+    }
+
+    /// As [`acquire`](Self::acquire), for a permit that may go where no borrow can.
+    ///
+    /// # Cancellation
+    /// **Strict.** As for [`acquire`](Self::acquire).
+    ///
+    /// # Errors
+    /// If the semaphore is closed, or is closed meanwhile.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::Semaphore;
+    /// # use std::sync::Arc;
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// let semaphore = Arc::new(Semaphore::new(1));
+    /// let permit = semaphore.clone().acquire_owned().await.unwrap();
+    /// let task = mainspring::spawn(async move { drop(permit) });
+    /// task.await.unwrap();
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn acquire_owned(self: Arc<Self>) -> AcquireOwned {
+        self.acquire_many_owned(1)
+    }
+
+    /// As [`acquire_many`](Self::acquire_many), for permits that may go where no borrow can.
+    ///
+    /// # Cancellation
+    /// **Strict.** As for [`acquire`](Self::acquire).
+    ///
+    /// # Errors
+    /// If the semaphore is closed, or is closed meanwhile.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::Semaphore;
+    /// # use std::sync::Arc;
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// let permits = Arc::new(Semaphore::new(3)).acquire_many_owned(2).await.unwrap();
+    /// assert_eq!(permits.semaphore().available_permits(), 1);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn acquire_many_owned(self: Arc<Self>, count: u32) -> AcquireOwned {
+        Wait::new(self, Acquiring { count }, Location::caller())
+    }
+
+    /// A permit, if one is free and nobody waits.
+    ///
+    /// # Errors
+    /// If there is none to be had, or never will be.
+    pub fn try_acquire(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
+        self.try_acquire_many(1)
+    }
+
+    /// So many permits, if they are free and nobody waits.
+    ///
+    /// # Errors
+    /// If they are not to be had, or never will be.
+    pub fn try_acquire_many(&self, count: u32) -> Result<SemaphorePermit<'_>, TryAcquireError> {
+        self.try_take(count as usize).map(|()| Permit { semaphore: self, count })
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), for a permit that may go where no borrow can.
+    ///
+    /// # Errors
+    /// If there is none to be had, or never will be.
+    pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, TryAcquireError> {
+        self.try_acquire_many_owned(1)
+    }
+
+    /// As [`try_acquire_many`](Self::try_acquire_many), for permits that may go where no borrow can.
+    ///
+    /// # Errors
+    /// If they are not to be had, or never will be.
+    pub fn try_acquire_many_owned(self: Arc<Self>, count: u32) -> Result<OwnedSemaphorePermit, TryAcquireError> {
+        self.try_take(count as usize).map(|()| Permit { semaphore: self, count })
+    }
+
+    /// As [`acquire`](Self::acquire), for a thread that is no task.
+    ///
+    /// # Errors
+    /// If the semaphore is closed, or is closed meanwhile.
+    ///
+    /// # Panics
+    /// Inside an async task; await `acquire` there.
+    #[track_caller]
+    pub fn blocking_acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        self.blocking_acquire_many(1)
+    }
+
+    /// As [`acquire_many`](Self::acquire_many), for a thread that is no task.
+    ///
+    /// # Errors
+    /// If the semaphore is closed, or is closed meanwhile.
+    ///
+    /// # Panics
+    /// Inside an async task; await `acquire_many` there.
+    #[track_caller]
+    pub fn blocking_acquire_many(&self, count: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
+        blocking::wait("blocking_acquire", self.acquire_many(count))
+    }
+
+    /// Makes new permits.
+    ///
+    /// # Panics
+    /// If there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS); then none is made.
+    #[track_caller]
+    pub fn add_permits(&self, count: usize) {
+        // ORDER: Relaxed, a look before the compare-exchange.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let most = Self::MAX_PERMITS - word / ONE;
+            assert!(
+                count <= most,
+                "a semaphore has at most `Semaphore::MAX_PERMITS` permits: {count} more are too many"
+            );
+            // ORDER: Release, pairs with the Acquire in `try_take`: as if a permit had been given back.
+            match self.word.compare_exchange_weak(word, word + count * ONE, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) if word & WAITERS == 0 => return,
+                Ok(_) => return self.distribute(&mut self.list.lock()),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Unmakes up to so many of the free permits, and says how many.
+    pub fn forget_permits(&self, count: usize) -> usize {
+        // ORDER: Relaxed, a look before the compare-exchange.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let gone = count.min(word / ONE);
+            // ORDER: Relaxed, a permit that nobody gets publishes nothing.
+            match self.word.compare_exchange_weak(word, word - gone * ONE, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return gone,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Lets nobody in any more: whoever waits and whoever comes gets an error. Permits that are out stay good.
+    pub fn close(&self) {
+        let mut locked = self.list.lock();
+        // ORDER: AcqRel, pairs with `is_closed` and `try_take`.
+        self.word.fetch_or(CLOSED, Ordering::AcqRel);
+        locked.grant_all(Ticket::Closed);
+        self.distribute(&mut locked);
+    }
+
+    /// The way without the lock.
+    #[inline]
+    fn try_take(&self, count: usize) -> Result<(), TryAcquireError> {
+        // ORDER: Relaxed, a look before the compare-exchange; Acquire below makes a closer's work visible.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            // Nothing is always to be had, as long as anything is.
+            let is_in_vain = count > word / ONE || (word & WAITERS != 0 && count > 0);
+            if word & CLOSED != 0 {
+                return Err(TryAcquireError::Closed);
+            }
+            if is_in_vain {
+                return Err(TryAcquireError::NoPermits);
+            }
+            // ORDER: Acquire, pairs with the Release of whoever gave the permits back.
+            match self.word.compare_exchange_weak(word, word - count * ONE, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Permits come back.
+    #[inline]
+    fn release(&self, count: usize) {
+        // ORDER: Release, pairs with the Acquire in `try_take` and in `distribute`.
+        let before = self.word.fetch_add(count * ONE, Ordering::Release);
+        debug_assert!(before / ONE + count <= 2 * Self::MAX_PERMITS, "one word over: P3 is broken");
+        if before & WAITERS != 0 {
+            self.distribute(&mut self.list.lock());
+        }
+    }
+
+    /// Grants to the first in line as long as there is enough (P2).
+    #[inline(never)]
+    fn distribute(&self, locked: &mut Locked<'_, (), Ticket>) {
+        while let Some(Ticket::Wants(count)) = locked.first() {
+            if !self.take_for_first(count) {
+                return;
+            }
+            locked.grant_first(Ticket::Granted);
+        }
+        // ORDER: Relaxed, P1; whoever turns it on again has the lock.
+        self.word.fetch_and(!WAITERS, Ordering::Relaxed);
+    }
+
+    fn take_for_first(&self, count: usize) -> bool {
+        // ORDER: Relaxed, a look before the compare-exchange.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word / ONE >= count {
+            // ORDER: Acquire, as in `try_take`; the list's lock and the grant hand it on to the waiter.
+            match self.word.compare_exchange_weak(word, word - count * ONE, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Under the lock: permits at once, or WAITERS is on in the word that has too few.
+    fn enter(&self, count: usize) -> Entered<Ticket> {
+        loop {
+            match self.try_take(count) {
+                Ok(()) => return Entered::Granted(Ticket::Granted),
+                Err(TryAcquireError::Closed) => return Entered::Granted(Ticket::Closed),
+                Err(TryAcquireError::NoPermits) => {}
+            }
+            // ORDER: Relaxed, a look before the compare-exchange.
+            let word = self.word.load(Ordering::Relaxed);
+            if word & WAITERS == 0 && word / ONE >= count {
+                continue; // some have come back meanwhile
+            }
+            // ORDER: Relaxed, it publishes nothing; what counts is that the word has too few at this very moment.
+            if self.word.compare_exchange(word, word | WAITERS, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                return Entered::Waits(Ticket::Wants(count));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiters = self.list.lock().waiters();
+        let mut shown = f.debug_struct("Semaphore");
+        shown.field("available", &self.available_permits()).field("closed", &self.is_closed());
+        shown.field("waiters", &waiters).finish()
+    }
+}
+
+/// The future of [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
+pub type Acquire<'a> = Wait<&'a Semaphore, Acquiring>;
+
+/// The future of [`Semaphore::acquire_owned`] and [`Semaphore::acquire_many_owned`].
+pub type AcquireOwned = Wait<Arc<Semaphore>, Acquiring>;
+
+/// Waiting for permits.
+pub struct Acquiring {
+    count: u32,
+}
+
+impl<P: Handle<Target = Semaphore>> Operation<P> for Acquiring {
+    type State = ();
+    type Ticket = Ticket;
+    type Output = Result<Permit<P>, AcquireError>;
+
+    const NAME: &'static str = "Acquire";
+
+    fn list(semaphore: &Semaphore) -> &WaitList<(), Ticket> {
+        &semaphore.list
+    }
+
+    fn note(&self, object: u64, at: &'static Location<'static>) {
+        wait::note(wait::Wait { kind: WaitKind::Permit, object, at });
+    }
+
+    #[inline]
+    fn try_now(&mut self, semaphore: &P) -> Option<Ticket> {
+        match semaphore.try_take(self.count as usize) {
+            Ok(()) => Some(Ticket::Granted),
+            Err(TryAcquireError::Closed) => Some(Ticket::Closed),
+            Err(TryAcquireError::NoPermits) => None,
+        }
+    }
+
+    fn enter(&mut self, semaphore: &P, _: &mut Locked<'_, (), Ticket>) -> Entered<Ticket> {
+        semaphore.enter(self.count as usize)
+    }
+
+    #[inline]
+    fn finish(&mut self, semaphore: P, ticket: Ticket, _: &'static Location<'static>) -> Self::Output {
+        match ticket {
+            Ticket::Closed => Err(AcquireError(())),
+            _ => Ok(Permit { semaphore, count: self.count }),
+        }
+    }
+
+    fn give_back(&mut self, semaphore: &P, ticket: Ticket) {
+        if ticket == Ticket::Granted {
+            semaphore.release(self.count as usize);
+        }
+    }
+
+    /// Whoever stood behind may want less.
+    fn left(&mut self, semaphore: &P, locked: &mut Locked<'_, (), Ticket>) {
+        semaphore.distribute(locked);
+    }
+}
+
+/// One or more permits of a [`Semaphore`]; given back when dropped. Users know it as [`SemaphorePermit`] and
+/// [`OwnedSemaphorePermit`].
+#[must_use = "a permit that is dropped is given back at once"]
+pub struct Permit<P: Handle<Target = Semaphore>> {
+    semaphore: P,
+    count: u32,
+}
+
+/// Permits that borrow their semaphore.
+pub type SemaphorePermit<'a> = Permit<&'a Semaphore>;
+
+/// Permits that share their semaphore.
+pub type OwnedSemaphorePermit = Permit<Arc<Semaphore>>;
+
+impl<P: Handle<Target = Semaphore>> Permit<P> {
+    /// Unmakes them: the semaphore has so many less from now on.
+    pub fn forget(mut self) {
+        self.count = 0;
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn num_permits(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Takes those of another of the same semaphore.
+    ///
+    /// # Panics
+    /// If they are another semaphore's, or too many for a `u32`.
+    #[track_caller]
+    pub fn merge(&mut self, mut other: Self) {
+        let is_same = std::ptr::eq::<Semaphore>(&*self.semaphore, &*other.semaphore);
+        assert!(is_same, "`merge` is for two permits of one semaphore");
+        self.count = self.count.checked_add(other.count).expect("`merge` would make a permit of more than `u32::MAX`");
+        other.count = 0;
+    }
+}
+
+impl SemaphorePermit<'_> {
+    /// Splits so many off, if there are so many.
+    pub fn split(&mut self, count: usize) -> Option<Self> {
+        let count = u32::try_from(count).ok().filter(|&count| count <= self.count)?;
+        self.count -= count;
+        Some(Self { semaphore: self.semaphore, count })
+    }
+}
+
+impl OwnedSemaphorePermit {
+    /// Splits so many off, if there are so many.
+    pub fn split(&mut self, count: usize) -> Option<Self> {
+        let count = u32::try_from(count).ok().filter(|&count| count <= self.count)?;
+        self.count -= count;
+        Some(Self { semaphore: self.semaphore.clone(), count })
+    }
+
+    /// Whose they are.
+    #[must_use]
+    pub fn semaphore(&self) -> &Arc<Semaphore> {
+        &self.semaphore
+    }
+}
+
+impl<P: Handle<Target = Semaphore>> Drop for Permit<P> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.count > 0 {
+            self.semaphore.release(self.count as usize);
+        }
+    }
+}
+
+impl<P: Handle<Target = Semaphore>> fmt::Debug for Permit<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SemaphorePermit").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+/// The semaphore is closed: there will be no permit any more.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AcquireError(());
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the semaphore is closed")
+    }
+}
+
+impl Error for AcquireError {}
+
+/// Why there is no permit to be had right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryAcquireError {
+    /// The semaphore is closed: there will be none any more.
+    Closed,
+    /// Too few are free, or others wait: `acquire` waits, too.
+    NoPermits,
+}
+
+impl fmt::Display for TryAcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the semaphore is closed",
+            Self::NoPermits => "no permits are free",
+        })
+    }
+}
+
+impl Error for TryAcquireError {}
