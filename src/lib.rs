@@ -24,6 +24,7 @@
 //!
 //! ```text
 //!    macros                select!, join!, try_join!
+//!    group                 structured concurrency: scopes, cancels, deadlines
 //!    time  net  fs  thread what users call; a door holds no engine
 //!    process  signal
 //!    runtime               builder, handles, block_on, shutdown
@@ -58,6 +59,7 @@
 //! src/sched/shared.rs
 //! src/runtime/enter.rs
 //! src/time/timeout.rs
+//! src/group/member.rs
 //! ```
 
 mod base;
@@ -65,6 +67,7 @@ mod driver;
 mod sched;
 mod world;
 
+pub mod group;
 #[doc(hidden)]
 pub mod macros;
 pub mod sync;

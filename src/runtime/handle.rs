@@ -5,7 +5,8 @@ use super::shutdown;
 use super::spawn::Builder as TaskBuilder;
 use crate::sched::report::ShutdownReport;
 use crate::sched::shared::{RUNTIME, Shared};
-use crate::task::JoinHandle;
+use crate::task::{Birth, JoinHandle};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{error, fmt, io};
@@ -182,6 +183,19 @@ impl Handle {
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// As `spawn`, of a task whose place is known already.
+    pub(crate) fn spawn_at<F>(&self, future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.shared.spawn(future, Birth::at(at))
+    }
+
+    /// Has the shutdown begun?
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
     }
 
     /// The runtime this thread is in.

@@ -3,6 +3,7 @@
 use super::Id;
 use crate::base::atomic::Mutex;
 use std::any::Any;
+use std::sync::Arc;
 use std::{error, fmt, io, panic};
 
 /// A task ended without an output: it panicked, or it was cancelled.
@@ -25,8 +26,8 @@ enum Kind {
     },
 }
 
-/// Who cancelled a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who cancelled a task or a scope, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CancelCause {
     /// [`JoinHandle::abort`](super::JoinHandle::abort) or [`AbortHandle::abort`](super::AbortHandle::abort) was called;
@@ -39,6 +40,22 @@ pub enum CancelCause {
     Shutdown,
     /// It was a blocking job, the system gave no thread to run it, and there was none before.
     NoThread,
+    /// Somebody asked the scope, or the token above it, to end.
+    Asked {
+        /// The task that asked, if it was one.
+        by: Option<Id>,
+        /// What was said, if anything was.
+        message: Option<Arc<str>>,
+    },
+    /// Another child of the scope, or its body, has failed.
+    Failed {
+        /// The task that failed; the scope's own if it was the body.
+        by: Option<Id>,
+    },
+    /// The time was up.
+    Deadline,
+    /// Its scope has ended, or was dropped before it had.
+    ScopeEnded,
 }
 
 impl JoinError {
@@ -71,8 +88,8 @@ impl JoinError {
     /// Who cancelled it; `None` if it panicked.
     #[must_use]
     pub fn cancel_cause(&self) -> Option<CancelCause> {
-        match self.inner.kind {
-            Kind::Cancelled { cause, .. } => Some(cause),
+        match &self.inner.kind {
+            Kind::Cancelled { cause, .. } => Some(cause.clone()),
             Kind::Panicked(_) => None,
         }
     }
@@ -122,22 +139,39 @@ impl fmt::Display for JoinError {
         let id = self.inner.id;
         match &self.inner.kind {
             Kind::Panicked(payload) => write!(f, "task {id} panicked: {}", panic_message(&**payload.lock())),
+            Kind::Cancelled { cause: CancelCause::NoThread, .. } => {
+                write!(f, "task {id} was cancelled, since the system gives no thread to run it: raise its limit")
+            }
             Kind::Cancelled { cause, started } => {
                 let when = if *started { "" } else { " before its first poll" };
-                match cause {
-                    CancelCause::Aborted { by: Some(by) } => write!(f, "task {id} was aborted by task {by}{when}"),
-                    CancelCause::Aborted { by: None } => write!(f, "task {id} was aborted{when}"),
-                    CancelCause::NoThread => {
-                        write!(
-                            f,
-                            "task {id} was cancelled, since the system gives no thread to run it: raise its limit"
-                        )
-                    }
-                    CancelCause::Shutdown => write!(f, "task {id} was cancelled by the runtime's shutdown{when}"),
-                }
+                write!(f, "task {id} was {cause}{when}")
             }
         }
     }
+}
+
+/// As the end of a sentence: "the task was ...".
+impl fmt::Display for CancelCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aborted { by } => by_whom(f, "aborted", *by),
+            Self::Shutdown => f.write_str("cancelled by the runtime's shutdown"),
+            Self::NoThread => f.write_str("cancelled, since the system gives no thread to run it"),
+            Self::Asked { by, message } => {
+                by_whom(f, "cancelled", *by)?;
+                message.iter().try_for_each(|message| write!(f, ": {message}"))
+            }
+            Self::Failed { by: Some(by) } => write!(f, "cancelled because task {by} failed"),
+            Self::Failed { by: None } => f.write_str("cancelled because another failed"),
+            Self::Deadline => f.write_str("cancelled by its deadline"),
+            Self::ScopeEnded => f.write_str("cancelled because its scope has ended"),
+        }
+    }
+}
+
+fn by_whom(f: &mut fmt::Formatter<'_>, what: &str, by: Option<Id>) -> fmt::Result {
+    f.write_str(what)?;
+    by.iter().try_for_each(|by| write!(f, " by task {by}"))
 }
 
 impl fmt::Debug for JoinError {

@@ -1,10 +1,10 @@
 #![allow(unsafe_code, reason = "takes the output out of the cell and shares the join-waker slot by T4 and T5")]
 //! Handles: waiting for a task, and stopping it.
 
-use super::cell::TaskRef;
+use super::cell::{TaskRef, push};
 use super::error::JoinError;
 use super::header::Header;
-use super::state::Joining;
+use super::state::{AfterWake, Joining};
 use super::wait::{self, Wait, WaitKind};
 use super::{Id, budget};
 use crate::base::quiet::drop_quietly;
@@ -202,6 +202,13 @@ impl<T> Drop for JoinHandle<T> {
 }
 
 impl AbortHandle {
+    /// Has the task polled once more, as a waker would.
+    pub(crate) fn wake(&self) {
+        if self.0.header().state.wake() == AfterWake::Push {
+            push(self.0.as_non_null());
+        }
+    }
+
     /// As [`JoinHandle::abort`].
     pub fn abort(&self) {
         self.0.abort();

@@ -53,10 +53,16 @@ pub(crate) enum WaitKind {
     Changed,
     /// The end of all the work in a queue.
     QueueJoin,
+    /// The children of a scope.
+    Children,
+    /// A cancel.
+    Cancel,
+    /// Room in a scope that has a limit.
+    Room,
 }
 
 /// The names, in the order of the numbers.
-const KINDS: [WaitKind; 28] = [
+const KINDS: [WaitKind; 31] = [
     WaitKind::Other,
     WaitKind::Sleep,
     WaitKind::Read,
@@ -85,6 +91,9 @@ const KINDS: [WaitKind; 28] = [
     WaitKind::Closed,
     WaitKind::Changed,
     WaitKind::QueueJoin,
+    WaitKind::Children,
+    WaitKind::Cancel,
+    WaitKind::Room,
 ];
 
 /// One wait: what for, on which object, and the user's line.
@@ -179,6 +188,9 @@ impl fmt::Display for Waiting {
             WaitKind::Lookup => write!(f, "the addresses of a host, at {at}"),
             WaitKind::Join => write!(f, "task {object}, at {at}"),
             WaitKind::Files => write!(f, "blocking job {object} on files, at {at}"),
+            WaitKind::Children => write!(f, "the end of {object} children of the scope at {at}"),
+            WaitKind::Cancel => write!(f, "a cancel, at {at}"),
+            WaitKind::Room => write!(f, "room for one more child of a scope, at {at}"),
             WaitKind::Turn => write!(f, "its turn at a file, at {at}"),
             WaitKind::Read => write!(f, "data on descriptor {object}, at {at}"),
             WaitKind::Write => write!(f, "room on descriptor {object}, at {at}"),

@@ -182,7 +182,7 @@ impl Sleep {
     }
 
     /// Polls without charging the budget and without noting what the task waits for, as parts of others are polled.
-    pub(super) fn poll_elapsed(&mut self, waker: &Waker) -> Poll<()> {
+    pub(crate) fn poll_elapsed(&mut self, waker: &Waker) -> Poll<()> {
         if self.still_waits(waker) {
             return Poll::Pending;
         }

@@ -4,6 +4,10 @@
 use mainspring::fs::{
     self, Act, DirEntry, File, NextEntry, OpenOptions, Operation, ReadDir, ReadFile, ReadToEnd, ReadToString,
 };
+use mainspring::group::{
+    self, CancellationToken, Cancelled, CancelledOwned, ChildError, DropGuard, Failure, GroupError, JoinNext,
+    JoinNextWithId, JoinSet, Scope, Shield, SpawnWait, TaskGroup, Within,
+};
 use mainspring::net::tcp::{
     Accept, Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable,
     ReuniteError, Writable, Write, WriteAll, WriteHalf, WriteVectored,
@@ -76,7 +80,7 @@ type Neither = Rc<u8>;
 type Row = (&'static str, &'static str, [(&'static str, bool); 5]);
 
 fn rows() -> Vec<Row> {
-    [rows_of_tasks_and_time(), rows_of_sockets(), rows_of_later_doors()].concat()
+    [rows_of_tasks_and_time(), rows_of_sockets(), rows_of_later_doors(), rows_of_groups()].concat()
 }
 
 #[rustfmt::skip]
@@ -236,6 +240,42 @@ fn file_rows() -> Vec<Row> {
     .to_vec()
 }
 
+#[rustfmt::skip]
+fn rows_of_groups() -> Vec<Row> {
+    table! {
+        CancellationToken: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Cancelled<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        CancelledOwned: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        DropGuard: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        group::Builder: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        TaskGroup<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        TaskGroup<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        group::Child<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        group::Child<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        group::Child<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        ChildError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Failure<u8>: "Send Sync Unpin";
+        Failure<SendOnly>: "Send Unpin";
+        GroupError<u8>: "Send Sync Unpin";
+        GroupError<Neither>: "Unpin";
+        Scope<u8, Ready<u8>, u8, u8>: "Send Unpin UnwindSafe";
+        Scope<Neither, Ready<u8>, u8, u8>: "Unpin UnwindSafe";
+        Scope<u8, Ready<Neither>, u8, u8>: "Unpin UnwindSafe";
+        Scope<u8, Ready<u8>, u8, Neither>: "Unpin UnwindSafe";
+        SpawnWait<'static, SendOnly, u8>: "Send Unpin";
+        SpawnWait<'static, Neither, u8>: "Unpin";
+        Within<Ready<SendOnly>>: "Send Unpin UnwindSafe";
+        Within<Ready<Neither>>: "Unpin UnwindSafe";
+        Shield<Ready<SendOnly>>: "Send Unpin UnwindSafe";
+        Shield<Ready<Neither>>: "Unpin UnwindSafe";
+        JoinSet<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        JoinSet<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        JoinNext<'static, u8>: "Send Sync Unpin RefUnwindSafe";
+        JoinNextWithId<'static, u8>: "Send Sync Unpin RefUnwindSafe";
+    }
+    .to_vec()
+}
+
 #[test]
 fn snd_01_every_type_has_the_auto_traits_that_the_table_says() {
     let mut wrong = Vec::new();
@@ -273,6 +313,7 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
         "signal/mod.rs",
         "fs/mod.rs",
         "process/mod.rs",
+        "group/mod.rs",
     ];
     let mut public = BTreeSet::new();
     for door in doors {

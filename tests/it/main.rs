@@ -10,6 +10,7 @@
 mod auto_traits;
 mod blocking;
 mod fs;
+mod group;
 mod macros;
 mod misuse;
 mod net;

@@ -1,0 +1,66 @@
+//! Structure: tasks that cannot be forgotten, because the block that spawns them does not end before they do.
+//!
+//! Who knows threads knows the trouble: a thread that was started and never joined outlives the function that started it, its panic
+//! goes unread, and to stop it one needs a flag, a channel and luck. `std::thread::scope` mends this for threads: at its closing brace
+//! all of them have ended. Here is the same for tasks, and since a task can be stopped where it waits, there is more to say at that
+//! brace: who failed first, that the others were stopped because of it, and what they said.
+//!
+//! ```text
+//!   scope(async |group| {                        ┌──── body ─────┐
+//!       group.spawn(fetch(a));                   │ ┌── child a ──┼───┐
+//!       group.spawn(fetch(b));                   │ │  ┌─ child b ┼─x │   b fails
+//!       listen().await                           │ │  │          │   │
+//!   }).await                                     └─┼──┼──────────┘   │   body and a are cancelled
+//!                                                  └──┼──────────────┘   and awaited
+//!                                                     v
+//!                                       Err: first b's error, then what else went wrong
+//! ```
+//!
+//! **The rules**
+//! 1. Children end before the block does.
+//! 2. The first error or panic cancels the others, the body included. What else goes wrong meanwhile is attached.
+//! 3. A cancel has a [cause](crate::task::CancelCause): who asked, or who failed, or that the time was up. It comes in two steps. First
+//!    everybody is *asked*: [`cancelled`] resolves. When the scope's [grace](Builder::grace) is over (at once, if it has none) whoever
+//!    is left is *dropped* where it waits, innermost scopes first.
+//! 4. Deadlines nest: [`deadline`](deadline()) is the nearest of all around. [`shield`] keeps a cancel away from a cleanup for as long as the
+//!    grace lasts.
+//! 5. A group is *open*, *closing* (nobody enters) or *closed* (nobody is inside, for good).
+//!
+//! **How it works.** A child's future is wrapped, and the wrapper leaves the group's *book* when the future is gone, whatever the way
+//! (`member`, M1 and M2; `book`, G1 to G5). The scope's own future listens to its *token* (`cancel`, X1 to X4), runs the body, and waits
+//! for the book to be empty. What runs inside what is found through *regions* (`region`, P1), which are lent to the thread while
+//! their future is polled.
+//!
+//! Read in this order: the token, the book, regions, members, scopes.
+
+mod cancel;
+
+mod book;
+mod ready;
+
+crate::base::atomic::above_sched! {
+    mod region;
+
+    mod error;
+    mod shared;
+
+    mod member;
+
+    mod child;
+    mod task_group;
+
+    mod scope;
+
+    mod deadline;
+
+    mod join_set;
+
+    pub use child::Child;
+    pub use deadline::{Shield, Within, cancelled, deadline, shield, timeout, timeout_at, token};
+    pub use error::{ChildError, Failure, GroupError};
+    pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
+    pub use scope::{Builder, Scope, scope};
+    pub use task_group::{SpawnWait, TaskGroup};
+}
+
+pub use cancel::{CancellationToken, Cancelled, CancelledOwned, DropGuard};

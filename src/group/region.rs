@@ -1,0 +1,134 @@
+//! Where the code that is being polled stands: under which token, before which deadline, with how many scopes open inside.
+//!
+//! Each child, each body and each part with a deadline or a shield of its own is a region. It is lent to the thread for the
+//! time of each poll, so that what is opened inside finds what is around it without being told.
+//!
+//! - **P1** A region is lent only while its own future is polled, and `open` counts the scopes inside it that began and are neither over
+//!   nor dropped. Each of them hears what its region hears, so it comes to its end. A future is dropped for a cancel's sake only while that count is zero: so what is
+//!   inside ends first, leaf by leaf.
+
+use super::cancel::CancellationToken;
+use crate::base::atomic::{AtomicU32, Ordering};
+use crate::base::context::{Claim, Index, Slot};
+use crate::time::Instant;
+use std::cell::OnceCell;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The region whose future this thread is polling.
+static REGION: Slot<Region> = Slot::of::<10>();
+
+impl Claim for Index<10> {
+    type Lent = Region;
+}
+
+/// A part of a program that is cancelled as a whole.
+pub(crate) struct Region {
+    /// Heard by what is inside.
+    pub(super) token: CancellationToken,
+    /// The nearest of all deadlines around and here.
+    pub(super) deadline: Option<Instant>,
+    /// How many scopes inside are not over (P1). Made when the first one begins: most children have none.
+    open: OnceCell<Arc<Open>>,
+}
+
+/// A count, and that of the region around if what is open here is open there, too.
+struct Open {
+    count: AtomicU32,
+    around: Option<Arc<Open>>,
+}
+
+impl Region {
+    pub(super) fn new(token: CancellationToken, deadline: Option<Instant>) -> Self {
+        Self { token, deadline, open: OnceCell::new() }
+    }
+
+    /// A scope's: it counts as open in the region around until it is over, with a token below the one there and the nearer of the
+    /// two deadlines.
+    pub(super) fn of_scope(deadline: Option<Instant>) -> (Self, Opened) {
+        let opened = REGION.with(|around| around.map_or(Opened(None), Self::open));
+        (Self::below(CancellationToken::child_token, |around| nearest(around, deadline)), opened)
+    }
+
+    /// A part's that has a deadline: what is open inside of it is open in the region around.
+    pub(super) fn part(deadline: Instant) -> Self {
+        Self::below(CancellationToken::child_token, |around| nearest(around, Some(deadline))).within_around()
+    }
+
+    /// A part's that a cancel around does not reach, nor a deadline, until all grace is over.
+    pub(super) fn shielded() -> Self {
+        Self::below(CancellationToken::deaf_child, |_| None).within_around()
+    }
+
+    fn below(
+        token: impl FnOnce(&CancellationToken) -> CancellationToken,
+        deadline: impl FnOnce(Option<Instant>) -> Option<Instant>,
+    ) -> Self {
+        REGION.with(|around| match around {
+            None => Self::new(CancellationToken::new(), deadline(None)),
+            Some(around) => Self::new(token(&around.token), deadline(around.deadline)),
+        })
+    }
+
+    fn within_around(self) -> Self {
+        let around = REGION.with(|around| around.map(|around| around.count().clone()));
+        if let Some(around) = around {
+            self.open.get_or_init(|| Arc::new(Open { count: AtomicU32::new(0), around: Some(around) }));
+        }
+        self
+    }
+
+    fn count(&self) -> &Arc<Open> {
+        self.open.get_or_init(|| Arc::new(Open { count: AtomicU32::new(0), around: None }))
+    }
+
+    fn open(&self) -> Opened {
+        let count = self.count().clone();
+        count.up_to_the_top().for_each(|open| {
+            // ORDER: Relaxed, the polls of one future are ordered by its task.
+            open.count.fetch_add(1, Ordering::Relaxed);
+        });
+        Opened(Some(count))
+    }
+
+    /// Is nothing open inside (P1)?
+    pub(super) fn may_go(&self) -> bool {
+        // ORDER: Relaxed, as in `open`.
+        self.open.get().is_none_or(|open| open.count.load(Ordering::Relaxed) == 0)
+    }
+
+    /// Polls what is inside.
+    #[inline]
+    pub(super) fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        REGION.scope(self, || future.poll(cx))
+    }
+
+    /// Shows the region that is being polled on this thread.
+    pub(super) fn with<R>(look: impl FnOnce(Option<&Self>) -> R) -> R {
+        REGION.with(look)
+    }
+}
+
+fn nearest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
+}
+
+impl Open {
+    /// This one, and those around in which it is open, too.
+    fn up_to_the_top(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |open| open.around.as_deref())
+    }
+}
+
+/// Counts as one scope inside a region until it is dropped.
+pub(super) struct Opened(Option<Arc<Open>>);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.iter().flat_map(|open| open.up_to_the_top()).for_each(|open| {
+            // ORDER: Relaxed, as in `Region::open`.
+            open.count.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
