@@ -6,9 +6,12 @@
 //! A new question is a file here with a `cases` function like its neighbours', and one line in each of the two
 //! lists below; it is then asked of every runtime there is.
 
+mod blocking;
+mod children;
 pub(crate) mod common;
 mod connections;
 mod echo;
+mod files;
 mod memory;
 mod outside;
 mod parallel;
@@ -31,6 +34,9 @@ pub(crate) fn cases<F: Field>() -> Vec<Case> {
         echo::cases::<F>,
         connections::cases::<F>,
         outside::cases::<F>,
+        blocking::cases::<F>,
+        files::cases::<F>,
+        children::cases::<F>,
     ];
     questions.into_iter().flat_map(|cases| cases()).collect()
 }

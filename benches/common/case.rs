@@ -22,6 +22,11 @@ pub(crate) trait Workload {
     /// The same work with no runtime at all, where that means something: what nobody can beat.
     const FLOOR: Option<fn(Size) -> Figures> = None;
 
+    /// Whether this runtime has what the question is about.
+    fn suits<R: Runtime>() -> bool {
+        !R::FILES_ONLY
+    }
+
     /// Does the work, checks its result, and says what it cost.
     fn run<R: Runtime>(size: Size) -> Figures;
 }
@@ -128,7 +133,7 @@ pub(crate) fn case<W: Workload, R: Runtime>() -> Option<Case> {
     let (workload, runtime) = (W::NAME, R::NAME);
     let case = Case { workload, runtime, class: R::CLASS, pinned: W::PINNED, long: W::LONG, run: W::run::<R> };
     let can = (R::CLASS == Class::TwoWorkers || !W::PARALLEL) && (R::YIELDS_TO_OTHERS || !W::YIELDS);
-    can.then_some(case)
+    (can && W::suits::<R>()).then_some(case)
 }
 
 /// A workload from outside on one runtime.
@@ -155,6 +160,16 @@ pub(crate) fn of_second_pass(operations: usize, pass: impl Fn()) -> Figures {
     let (wall, cpu) = clocked(pass);
     let each = |time: Duration| time.as_nanos() as f64 / operations as f64;
     vec![("cpu ns", each(cpu)), ("wall ns", each(wall))]
+}
+
+/// The same where waiting counts as much as working: microseconds by the clock on the wall.
+pub(crate) fn wall_of_second_pass(operations: usize, mut pass: impl FnMut()) -> Figures {
+    pass();
+    let (wall, cpu) = clocked(pass);
+    vec![
+        ("us", wall.as_nanos() as f64 / 1e3 / operations as f64),
+        ("cpu ns", cpu.as_nanos() as f64 / operations as f64),
+    ]
 }
 
 /// How long something took, and how much cpu time of all threads went into it.

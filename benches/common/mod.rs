@@ -21,6 +21,8 @@
 //!   multi-thread flavour would spawn from outside its workers, which is another question.
 
 pub(crate) mod case;
+pub(crate) mod disk;
+pub(crate) mod doors;
 pub(crate) mod load;
 pub(crate) mod machine;
 pub(crate) mod oneshot;

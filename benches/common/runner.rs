@@ -7,6 +7,7 @@
 //! figures.
 
 use super::case::{Case, Class, Size};
+use super::disk::Folder;
 use super::progress::Progress;
 use super::table::{Row, Table};
 use super::{load, machine};
@@ -69,10 +70,12 @@ impl Entry {
     }
 
     /// Measures in a process of its own and reads what it prints: a figure a line, name, tab, number.
-    fn measure(&self, plan: &Plan) -> io::Result<Vec<(String, f64)>> {
+    fn measure(&self, plan: &Plan, folder: &Folder) -> io::Result<Vec<(String, f64)>> {
         let size = if plan.size == Size::Quick { "quick" } else { "full" };
         let mut command = Command::new(&self.program);
         command.args(["--child", &self.workload, &self.runtime, size]);
+        let (name, path) = folder.for_child();
+        command.env(name, path);
         if self.pinned && plan.pinned {
             command.env(CPU_VARIABLE, CPU.to_string());
         }
@@ -186,6 +189,10 @@ pub(crate) fn measure_all(
 ) -> (Table, Vec<(String, String)>) {
     let mut table = Table::default();
     let mut failed = Vec::new();
+    let folder = Folder::of_the_run().expect("there is room beside this binary");
+    if entries.iter().any(|entry| entry.workload.starts_with("file_")) {
+        folder.refusal().into_iter().for_each(|refusal| eprintln!("note: {refusal}"));
+    }
     let mut progress = Progress::new(entries.len() * plan.rounds);
     for workload in entries.chunk_by(|one, next| one.workload == next.workload) {
         for round in 1..=plan.rounds {
@@ -196,7 +203,7 @@ pub(crate) fn measure_all(
                 if failed.contains(&name) {
                     continue;
                 }
-                match entry.measure(plan) {
+                match entry.measure(plan, &folder) {
                     Ok(figures) => {
                         figures.into_iter().for_each(|(figure, value)| table.add(row_of(entry, figure), value))
                     }

@@ -9,6 +9,7 @@
 //! are not: their implementations vouch for them, each saying why no such task ever leaves its thread.
 
 use super::case::Class;
+use super::doors::{Blocking, Children, Files};
 use std::fmt::Debug;
 use std::future::Future;
 use std::io;
@@ -31,8 +32,16 @@ pub(crate) trait Runtime: Sized + 'static {
     const ENDS_ITS_TASKS: bool = true;
     /// Whether a task that wakes itself while it is polled goes to the back of the queue.
     const YIELDS_TO_OTHERS: bool = true;
+    /// Whether it is another flavour again but for its files, so that only questions about those are put to it.
+    const FILES_ONLY: bool = false;
     /// What it shares with its crate's other flavours.
     type Leaves: Leaves;
+    /// Its closures that block, or [`Nobody`](super::doors::Nobody).
+    type Blocking: Blocking;
+    /// Its files, or `Nobody`.
+    type Files: Files;
+    /// Its child processes, or `Nobody`.
+    type Children: Children;
 
     /// Starts it. A flavour with one thread has one, whatever `workers` says.
     fn start(workers: usize) -> Self;

@@ -1,5 +1,7 @@
 //! mainspring and tokio: the two that `cargo bench` compares.
 
+mod doors_of_mainspring;
+mod doors_of_tokio;
 mod on_mainspring;
 mod on_tokio;
 
@@ -12,9 +14,11 @@ impl Field for Ours {
     fn cases<W: Workload>() -> Vec<Case> {
         let all = [
             case::<W, on_mainspring::MultiThread>(),
+            case::<W, doors_of_mainspring::MultiThreadPool>(),
             case::<W, on_tokio::MultiThread>(),
             floor::<W>(),
             case::<W, on_mainspring::CurrentThread>(),
+            case::<W, doors_of_mainspring::CurrentThreadPool>(),
             case::<W, on_mainspring::Local>(),
             case::<W, on_tokio::CurrentThread>(),
             case::<W, on_tokio::Local>(),

@@ -1,5 +1,6 @@
 //! mainspring in its three flavours: what is being measured.
 
+use super::doors_of_mainspring::Doors;
 use crate::benches::common::case::Class;
 use crate::benches::common::runtime::{BUFFER, Join, Leaves, Outside, Runtime};
 use mainspring::net::{TcpListener, TcpStream};
@@ -22,6 +23,9 @@ impl Runtime for MultiThread {
     const NAME: &'static str = "mainspring_mt";
     const CLASS: Class = Class::TwoWorkers;
     type Leaves = Mainspring;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(workers: usize) -> Self {
         Self(Builder::new_multi_thread().workers(workers).build().expect("mainspring starts"))
@@ -48,6 +52,9 @@ impl Runtime for CurrentThread {
     const NAME: &'static str = "mainspring_ct";
     const CLASS: Class = Class::OneThread;
     type Leaves = Mainspring;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(_: usize) -> Self {
         Self(Builder::new_current_thread().build().expect("mainspring starts"))
@@ -74,6 +81,9 @@ impl Runtime for Local {
     const NAME: &'static str = "mainspring_local";
     const CLASS: Class = Class::OneThread;
     type Leaves = Mainspring;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(_: usize) -> Self {
         Self(Builder::new_current_thread().build().expect("mainspring starts"))

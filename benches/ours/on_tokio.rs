@@ -3,6 +3,7 @@
 //! Built as its documentation says, with nothing tuned: whoever thinks a setting would change the picture can
 //! change it here, in one place.
 
+use super::doors_of_tokio::Doors;
 use crate::benches::common::case::Class;
 use crate::benches::common::runtime::{BUFFER, Join, Leaves, Outside, Runtime};
 use std::future::Future;
@@ -35,6 +36,9 @@ impl Runtime for MultiThread {
     const NAME: &'static str = "tokio_mt";
     const CLASS: Class = Class::TwoWorkers;
     type Leaves = Tokio;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(workers: usize) -> Self {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -62,6 +66,9 @@ impl Runtime for CurrentThread {
     const NAME: &'static str = "tokio_ct";
     const CLASS: Class = Class::OneThread;
     type Leaves = Tokio;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(_: usize) -> Self {
         Self(current_thread())
@@ -88,6 +95,9 @@ impl Runtime for Local {
     const NAME: &'static str = "tokio_local";
     const CLASS: Class = Class::OneThread;
     type Leaves = Tokio;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(_: usize) -> Self {
         Self { tasks: LocalSet::new(), runtime: current_thread() }

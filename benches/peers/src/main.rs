@@ -13,6 +13,16 @@
 #[path = "../../mod.rs"]
 #[allow(dead_code, reason = "this program only answers the race, which holds the rest")]
 mod benches;
+#[cfg(feature = "compio")]
+mod doors_of_compio;
+#[cfg(feature = "glommio")]
+mod doors_of_glommio;
+#[cfg(feature = "monoio")]
+mod doors_of_monoio;
+#[cfg(feature = "nio")]
+mod doors_of_nio;
+#[cfg(feature = "smol")]
+mod doors_of_smol;
 #[allow(dead_code, reason = "which parts are used depends on the features")]
 mod kit;
 #[cfg(feature = "compio")]

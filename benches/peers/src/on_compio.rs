@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "its leaves are not `Send`")]
 
 use crate::benches::common::case::Class;
+use crate::doors_of_compio::Doors;
 use crate::benches::common::runtime::{BUFFER, Join, Leaves, Runtime};
 use crate::kit::{self, Detach, Detached, Here};
 use compio::BufResult;
@@ -21,6 +22,9 @@ impl Runtime for Compio {
     const NAME: &'static str = "compio";
     const CLASS: Class = Class::OneThread;
     type Leaves = Self;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(_: usize) -> Self {
         Self(compio::runtime::Runtime::new().expect("compio starts"))

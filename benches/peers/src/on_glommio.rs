@@ -3,6 +3,8 @@
 #![allow(unsafe_code, reason = "its leaves are not `Send`")]
 
 use crate::benches::common::case::Class;
+use crate::benches::common::doors::Nobody;
+use crate::doors_of_glommio::Doors;
 use crate::benches::common::runtime::{BUFFER, Join, Leaves, Runtime};
 use crate::kit::{self, Detach, Detached, Here, Sure};
 use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,6 +26,9 @@ impl Runtime for Glommio {
     const CLASS: Class = Class::OneThread;
     const ENDS_ITS_TASKS: bool = false;
     type Leaves = Self;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Nobody;
 
     fn start(_: usize) -> Self {
         Self(LocalExecutorBuilder::new(Placement::Unbound).make().expect("glommio starts"))

@@ -6,8 +6,11 @@
 #![allow(unsafe_code, reason = "its leaves are not `Send`")]
 
 use crate::benches::common::case::Class;
+use crate::benches::common::doors::Nobody;
+use crate::doors_of_monoio::Doors;
 use crate::benches::common::runtime::{BUFFER, Join, Leaves, Runtime};
 use crate::kit::{self, Here, Sure};
+use monoio::blocking::DefaultThreadPool;
 use monoio::io::{AsyncReadRent as _, AsyncWriteRentExt as _};
 use monoio::net::{TcpListener, TcpStream};
 use monoio::time::TimeDriver;
@@ -29,9 +32,14 @@ impl Runtime for Epoll {
     const ENDS_ITS_TASKS: bool = false;
     const YIELDS_TO_OTHERS: bool = false;
     type Leaves = Monoio;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Nobody;
 
     fn start(_: usize) -> Self {
-        let builder = RuntimeBuilder::<LegacyDriver>::new().enable_timer();
+        // As many threads as it has in its own example; without a pool closures that block are refused.
+        let pool = Box::new(DefaultThreadPool::new(4));
+        let builder = RuntimeBuilder::<LegacyDriver>::new().attach_thread_pool(pool).enable_timer();
         Self(RefCell::new(builder.build().expect("monoio starts")))
     }
 

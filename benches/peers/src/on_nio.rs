@@ -8,6 +8,8 @@
 #![allow(unsafe_code, reason = "its leaves are not `Send`")]
 
 use crate::benches::common::case::Class;
+use crate::benches::common::doors::Nobody;
+use crate::doors_of_nio::Doors;
 use crate::benches::common::runtime::{BUFFER, Join, Leaves, Outside, Runtime};
 use crate::kit::{self, Here};
 use nio::RuntimeContext;
@@ -27,6 +29,9 @@ impl Runtime for MultiThread {
     const CLASS: Class = Class::TwoWorkers;
     const ENDS_ITS_TASKS: bool = false;
     type Leaves = Nio;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Nobody;
 
     fn start(workers: usize) -> Self {
         let workers = u8::try_from(workers).expect("a workload asks for few");
@@ -85,6 +90,9 @@ impl Runtime for Local {
     const CLASS: Class = Class::OneThread;
     const ENDS_ITS_TASKS: bool = false;
     type Leaves = Nio;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Nobody;
 
     fn start(_: usize) -> Self {
         let runtime = nio::RuntimeBuilder::new().worker_threads(1).build().expect("nio starts");

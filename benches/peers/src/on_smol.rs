@@ -4,6 +4,7 @@
 //! are put together from its parts as its documentation shows, so that a workload can have two runtimes.
 
 use crate::benches::common::case::Class;
+use crate::doors_of_smol::Doors;
 use crate::benches::common::runtime::{BUFFER, Join, Leaves, Outside, Runtime};
 use crate::kit::{Detach, Detached, Sure};
 use smol::channel::{Sender, bounded};
@@ -40,6 +41,9 @@ impl Runtime for MultiThread {
     const NAME: &'static str = "smol_mt";
     const CLASS: Class = Class::TwoWorkers;
     type Leaves = Smol;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(workers: usize) -> Self {
         let executor = Arc::new(Executor::new());
@@ -109,6 +113,9 @@ impl Runtime for OneThread {
     const NAME: &'static str = "smol_ct";
     const CLASS: Class = Class::OneThread;
     type Leaves = Smol;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(_: usize) -> Self {
         Self(Arc::new(Executor::new()))
@@ -157,6 +164,9 @@ impl Runtime for Local {
     const NAME: &'static str = "smol_local";
     const CLASS: Class = Class::OneThread;
     type Leaves = Smol;
+    type Blocking = Doors;
+    type Files = Doors;
+    type Children = Doors;
 
     fn start(_: usize) -> Self {
         let executor = Rc::new(LocalExecutor::new());
