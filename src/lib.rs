@@ -27,6 +27,7 @@
 //!    group                 structured concurrency: scopes, cancels, deadlines
 //!    time  net  fs  thread what users call; a door holds no engine
 //!    process  signal
+//!    io                    what all that can be read and written has in common
 //!    runtime               builder, handles, block_on, shutdown
 //!    sched                 cores, the loop, stealing, sleeping
 //!    driver                reactor, timer wheel, clock, simulation
@@ -75,6 +76,7 @@ pub mod task;
 
 base::atomic::above_sched! {
     pub mod fs;
+    pub mod io;
     pub mod net;
     pub mod process;
     pub mod runtime;

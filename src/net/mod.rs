@@ -12,7 +12,7 @@
 //! - **N3** No call here blocks the thread: host names are looked up on the blocking pool.
 //! - **N4** Writing to a socket whose peer has gone is an error (`BrokenPipe`) and never a SIGPIPE.
 //!
-//! Read in this order: addresses and names, the socket under the doors, what streams and datagrams have in common, TCP, UDP,
+//! Read in this order: addresses and names, the socket under the doors, what datagrams have in common, TCP, UDP,
 //! Unix sockets and pipes, and what is left for other descriptors.
 
 mod addr;
@@ -22,10 +22,8 @@ mod sock;
 
 mod accept;
 mod pause;
-mod ready;
 
 mod datagram;
-pub mod stream;
 
 pub mod tcp;
 pub mod udp;
@@ -36,7 +34,7 @@ mod async_fd;
 pub use addr::ToSocketAddrs;
 pub use async_fd::{AsyncFd, FdReady, Interest, ReadyGuard, TryIoError};
 pub use lookup::{Addresses, LookupHost, lookup_host};
-pub use ready::{Readable, Writable};
+pub use crate::io::{Readable, Writable};
 pub use tcp::{TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};

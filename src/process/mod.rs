@@ -32,7 +32,7 @@ mod output;
 pub use child::{Child, Kill, Wait};
 pub use command::Command;
 pub use output::{Status, WaitWithOutput};
-pub use pipe::{
-    ChildStderr, ChildStdin, ChildStdout, Read, ReadExact, ReadToEnd, Readable, Writable, Write, WriteAll,
-};
+pub use crate::io::stream::{Read, ReadExact, ReadToEnd, ReadVectored, Write, WriteAll, WriteVectored};
+pub use crate::io::{Readable, Writable};
+pub use pipe::{ChildStderr, ChildStdin, ChildStdout};
 pub use std::process::{ExitStatus, Output, Stdio};

@@ -9,7 +9,7 @@ use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll, ready};
 
 use super::Child;
-use super::pipe::ReadEnd;
+use crate::io::stream::{Reads, poll_to_end};
 
 /// A child, or why there is none; the reason is given once.
 type Started = Result<Child, Option<io::Error>>;
@@ -52,8 +52,8 @@ impl Future for WaitWithOutput {
         let child = child_of(started)?;
         drop(child.stdin.take());
         // Both at once, or a child that fills the one pipe while we read the other would wait for ever.
-        let stdout_ended = drain(child.stdout.as_ref().map(|pipe| &pipe.0), stdout, at, cx)?;
-        let stderr_ended = drain(child.stderr.as_ref().map(|pipe| &pipe.0), stderr, at, cx)?;
+        let stdout_ended = drain(child.stdout.as_ref(), stdout, at, cx)?;
+        let stderr_ended = drain(child.stderr.as_ref(), stderr, at, cx)?;
         if stdout_ended {
             child.stdout = None;
         }
@@ -69,14 +69,14 @@ impl Future for WaitWithOutput {
 }
 
 /// Reads what is there; true at the end, or if there is no pipe.
-fn drain(
-    pipe: Option<&ReadEnd>,
+fn drain<S: Reads>(
+    pipe: Option<&S>,
     into: &mut Vec<u8>,
     at: &'static Location<'static>,
     cx: &mut Context<'_>,
 ) -> io::Result<bool> {
     let Some(pipe) = pipe else { return Ok(true) };
-    match pipe.poll_to_end(at, cx, into) {
+    match poll_to_end(pipe, at, cx, into) {
         Poll::Ready(outcome) => outcome.map(|()| true),
         Poll::Pending => Ok(false),
     }

@@ -203,12 +203,12 @@ fn rows_of_later_doors() -> Vec<Row> {
         Kill<'static>: "Send Sync Unpin";
         Status: "Send Sync Unpin";
         WaitWithOutput: "Send Sync Unpin";
-        process::Read<'static>: "Send Sync Unpin RefUnwindSafe";
-        process::ReadExact<'static>: "Send Sync Unpin RefUnwindSafe";
-        process::ReadToEnd<'static>: "Send Sync Unpin RefUnwindSafe";
+        process::Read<'static, ChildStdout>: "Send Sync Unpin RefUnwindSafe";
+        process::ReadExact<'static, ChildStdout>: "Send Sync Unpin RefUnwindSafe";
+        process::ReadToEnd<'static, ChildStderr>: "Send Sync Unpin RefUnwindSafe";
         process::Readable<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        process::Write<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        process::WriteAll<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        process::Write<'static, ChildStdin>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        process::WriteAll<'static, ChildStdin>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         process::Writable<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .into_iter()
@@ -309,7 +309,8 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
         "net/tcp/mod.rs",
         "net/udp/mod.rs",
         "net/unix/mod.rs",
-        "net/stream/mod.rs",
+        "io/mod.rs",
+        "io/stream/mod.rs",
         "signal/mod.rs",
         "fs/mod.rs",
         "process/mod.rs",

@@ -167,6 +167,26 @@ impl SourceHandle {
         Waiter { source: &self.source, purpose, key: None }
     }
 
+    /// As [`Waiter::poll`], for a future that reaches this handle by another way, and so need not hold a pointer to it.
+    #[inline]
+    pub(crate) fn poll_in_place<R>(
+        &self,
+        purpose: Purpose,
+        place: &mut Place,
+        cx: &mut Context<'_>,
+        attempt: impl FnMut(Seen) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.source.poll(purpose, &mut place.0, cx, attempt)
+    }
+
+    /// Gives a place up. Whoever has one calls this when it is dropped.
+    #[inline]
+    pub(crate) fn leave(&self, direction: Direction, place: &Place) {
+        if let Some(key) = place.0 {
+            self.source.readiness.forget(direction, key);
+        }
+    }
+
     /// As [`Waiter::poll`], for operations without a future of their own. All calls for one direction share one
     /// place in line, so only the task that called last is woken.
     pub(crate) fn poll<R>(
@@ -268,6 +288,10 @@ impl Drop for SourceHandle {
         drop(home.and_then(|home| home.leave(self.source.fd)));
     }
 }
+
+/// A place in line, alone; none before the first `Pending`. See [`SourceHandle::poll_in_place`].
+#[derive(Debug, Default)]
+pub(crate) struct Place(Option<Key>);
 
 /// One operation's place in line. Dropping it gives the place up.
 #[derive(Debug)]

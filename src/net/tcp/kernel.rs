@@ -9,7 +9,7 @@ use std::net::{Shutdown, SocketAddr};
 use super::TcpStream;
 use crate::base::sys;
 use crate::driver::source::{Direction, Seen, SourceHandle};
-use crate::net::stream::{Duplex, Reads, Writes};
+use crate::io::stream::{Duplex, Reads, Writes};
 
 impl Reads for TcpStream {
     fn reading(&self) -> &SourceHandle {

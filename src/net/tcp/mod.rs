@@ -18,8 +18,8 @@ mod socket;
 mod split;
 mod stream;
 
-pub use super::ready::{Readable, Writable};
-pub use super::stream::{Read, ReadExact, ReadVectored, ReuniteError, Write, WriteAll, WriteVectored};
+pub use crate::io::{Readable, Writable};
+pub use crate::io::stream::{Read, ReadExact, ReadToEnd, ReadVectored, ReuniteError, Write, WriteAll, WriteVectored};
 pub use connect::Connect;
 pub use listener::{Accept, TcpListener};
 pub use peek::Peek;

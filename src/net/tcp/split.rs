@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::{Peek, TcpStream};
-use crate::net::stream;
+use crate::io::stream;
 
 /// The reading half of a stream that [`TcpStream::split`] lends.
 pub type ReadHalf<'a> = stream::ReadHalf<'a, TcpStream>;

@@ -12,13 +12,13 @@ use socket2::SockRef;
 
 use super::socket::expect_tcp;
 use super::{
-    Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable, Writable, Write,
+    Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadToEnd, ReadVectored, Readable, Writable, Write,
     WriteAll, WriteHalf, WriteVectored,
 };
 use crate::base::sys;
 use crate::driver::source::{Direction, Purpose, SourceHandle};
 use crate::net::ToSocketAddrs;
-use crate::net::stream::{self, Reads as _, Writes as _};
+use crate::io::stream::{self, Reads as _, Writes as _};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
 use crate::task::wait::WaitKind;
 
@@ -319,6 +319,39 @@ impl TcpStream {
     #[track_caller]
     pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> ReadExact<'a, Self> {
         ReadExact::new(self, buf, Location::caller())
+    }
+
+    /// Appends all there is until the peer ends the stream, and says how much it was.
+    ///
+    /// For an answer that ends with the connection. Nothing bounds it but the peer, so of a stranger's stream read in pieces.
+    ///
+    /// # Cancellation
+    /// **Strict.** What was read is in the vector, and a new call goes on from there.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); what was read before is in the vector.
+    ///
+    /// # Panics
+    /// The future panics if it has to wait and there is no runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::net::{TcpListener, TcpStream};
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// # let (server, _) = listener.accept().await?;
+    /// client.write_all(b"all of it").await?;
+    /// drop(client);
+    /// let mut text = Vec::from(b"got: ");
+    /// assert_eq!(server.read_to_end(&mut text).await?, 9);
+    /// assert_eq!(text, b"got: all of it");
+    /// # std::io::Result::Ok(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn read_to_end<'a>(&'a self, into: &'a mut Vec<u8>) -> ReadToEnd<'a, Self> {
+        ReadToEnd::new(self, into, Location::caller())
     }
 
     /// As [`read`](Self::read), into several buffers, one after the other.

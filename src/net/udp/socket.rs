@@ -14,7 +14,7 @@ use super::{Peek, PeekFrom, Recv, RecvFrom, Send, SendTo};
 use crate::driver::source::{Direction, Passing, Purpose, SourceHandle};
 use crate::net::datagram::Datagrams;
 use crate::net::lookup::{Resolve, first_of};
-use crate::net::ready::{Readable, Writable};
+use crate::io::ready::{Readable, Writable};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
 use crate::net::ToSocketAddrs;
 use crate::task::wait::WaitKind;

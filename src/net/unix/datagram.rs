@@ -26,7 +26,7 @@ use super::{Recv, RecvFrom, Send, SocketAddr, address};
 use crate::base::sys;
 use crate::driver::source::{Direction, Passing, Purpose, SourceHandle};
 use crate::net::datagram::Datagrams;
-use crate::net::ready::{Readable, Writable};
+use crate::io::ready::{Readable, Writable};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
 use crate::task::budget;
 use crate::task::wait::{self, Wait, WaitKind};

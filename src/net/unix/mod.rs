@@ -24,7 +24,7 @@ mod retry;
 mod stream;
 
 pub use super::datagram::{Recv, RecvFrom, Send};
-pub use super::stream::{Read, ReadExact, ReadVectored, ReuniteError, Write, WriteAll, WriteVectored};
+pub use crate::io::stream::{Read, ReadExact, ReadToEnd, ReadVectored, ReuniteError, Write, WriteAll, WriteVectored};
 pub use connect::Connect;
 pub use cred::UCred;
 pub use datagram::{SendTo, UnixDatagram};

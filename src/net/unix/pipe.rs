@@ -24,7 +24,7 @@ use socket2::SockRef;
 use crate::base::sys;
 use crate::driver::source::{Passing, Seen, SourceHandle};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
-use crate::net::stream::{Reads, Writes, reading, writing};
+use crate::io::stream::{Reads, Writes, reading, writing};
 
 /// A new pipe: what is written to the sender is read from the receiver.
 ///

@@ -14,7 +14,7 @@ use super::{Connect, SocketAddr, UCred, address};
 use crate::base::sys;
 use crate::driver::source::{Purpose, Seen, SourceHandle};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
-use crate::net::stream::{self, Duplex, Reads, Writes, reading, writing};
+use crate::io::stream::{self, Duplex, Reads, Writes, reading, writing};
 use crate::task::wait::WaitKind;
 
 /// The reading half of a stream that [`UnixStream::split`] lends.

@@ -16,7 +16,7 @@ use super::methods::{reading, writing};
 use super::{Reads, Writes};
 
 /// A stream that can be taken apart.
-pub(in crate::net) trait Duplex: Reads + Writes {
+pub(crate) trait Duplex: Reads + Writes {
     /// What it calls itself and its peer.
     type Address;
 
@@ -58,11 +58,11 @@ pub struct OwnedWriteHalf<S: Duplex> {
     shuts_down: bool,
 }
 
-pub(in crate::net) fn borrowed<S>(stream: &S) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
+pub(crate) fn borrowed<S>(stream: &S) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
     (ReadHalf(stream), WriteHalf(stream))
 }
 
-pub(in crate::net) fn owned<S: Duplex>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
+pub(crate) fn owned<S: Duplex>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
     let stream = Arc::new(stream);
     (OwnedReadHalf { stream: stream.clone() }, OwnedWriteHalf { stream, shuts_down: true })
 }
@@ -239,7 +239,7 @@ fn reunite<S: Duplex>(read: OwnedReadHalf<S>, write: OwnedWriteHalf<S>) -> Resul
 /// # Examples
 /// ```
 /// # use mainspring::net::{TcpListener, TcpStream};
-/// # use mainspring::net::stream::ReuniteError;
+/// # use mainspring::net::tcp::ReuniteError;
 /// # mainspring::runtime::Runtime::new()?.block_on(async {
 /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
 /// # let a = TcpStream::connect(listener.local_addr()?).await?;

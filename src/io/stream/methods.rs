@@ -16,8 +16,8 @@ macro_rules! reading {
         /// # Panics
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
-        pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> $crate::net::stream::Read<'a, $stream> {
-            $crate::net::stream::Read::new(self.whole(), buf, std::panic::Location::caller())
+        pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> $crate::io::stream::Read<'a, $stream> {
+            $crate::io::stream::Read::new(self.whole(), buf, std::panic::Location::caller())
         }
 
         /// Fills the buffer, and returns its length.
@@ -31,8 +31,23 @@ macro_rules! reading {
         /// # Panics
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
-        pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> $crate::net::stream::ReadExact<'a, $stream> {
-            $crate::net::stream::ReadExact::new(self.whole(), buf, std::panic::Location::caller())
+        pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> $crate::io::stream::ReadExact<'a, $stream> {
+            $crate::io::stream::ReadExact::new(self.whole(), buf, std::panic::Location::caller())
+        }
+
+        /// Appends all there is until the end of the stream, and says how much it was.
+        ///
+        /// # Cancellation
+        /// **Strict.** What was read is in the vector, and a new call goes on from there.
+        ///
+        /// # Errors
+        /// As [`read`](Self::read); what was read before is in the vector.
+        ///
+        /// # Panics
+        /// The future panics if it has to wait and there is no runtime.
+        #[track_caller]
+        pub fn read_to_end<'a>(&'a self, into: &'a mut Vec<u8>) -> $crate::io::stream::ReadToEnd<'a, $stream> {
+            $crate::io::stream::ReadToEnd::new(self.whole(), into, std::panic::Location::caller())
         }
 
         /// As [`read`](Self::read), into several buffers, one after the other.
@@ -46,8 +61,8 @@ macro_rules! reading {
         /// # Panics
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
-        pub fn read_vectored<'a, 'b>(&'a self, bufs: &'a mut [std::io::IoSliceMut<'b>]) -> $crate::net::stream::ReadVectored<'a, 'b, $stream> {
-            $crate::net::stream::ReadVectored::new(self.whole(), bufs, std::panic::Location::caller())
+        pub fn read_vectored<'a, 'b>(&'a self, bufs: &'a mut [std::io::IoSliceMut<'b>]) -> $crate::io::stream::ReadVectored<'a, 'b, $stream> {
+            $crate::io::stream::ReadVectored::new(self.whole(), bufs, std::panic::Location::caller())
         }
 
         /// Waits until a read may succeed. It may be wrong, so what follows is [`try_read`](Self::try_read) in a loop.
@@ -61,8 +76,8 @@ macro_rules! reading {
         /// # Panics
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
-        pub fn readable(&self) -> $crate::net::Readable<'_> {
-            $crate::net::ready::Readable::new($crate::net::stream::Reads::reading(self.whole()), std::panic::Location::caller())
+        pub fn readable(&self) -> $crate::io::Readable<'_> {
+            $crate::io::ready::Readable::new($crate::io::stream::Reads::reading(self.whole()), std::panic::Location::caller())
         }
 
         /// Reads what is there, without waiting. It needs no runtime.
@@ -120,7 +135,7 @@ macro_rules! reading {
         #[track_caller]
         pub fn poll_read_ready(&self, cx: &mut std::task::Context<'_>) -> std::task::Poll<std::io::Result<()>> {
             let purpose = $crate::driver::source::Purpose::here($crate::task::wait::WaitKind::Readable);
-            $crate::net::stream::Reads::reading(self.whole()).poll_ready(purpose, cx)
+            $crate::io::stream::Reads::reading(self.whole()).poll_ready(purpose, cx)
         }
     };
 }
@@ -139,8 +154,8 @@ macro_rules! writing {
         /// # Panics
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
-        pub fn write<'a>(&'a self, buf: &'a [u8]) -> $crate::net::stream::Write<'a, $stream> {
-            $crate::net::stream::Write::new(self.whole(), buf, std::panic::Location::caller())
+        pub fn write<'a>(&'a self, buf: &'a [u8]) -> $crate::io::stream::Write<'a, $stream> {
+            $crate::io::stream::Write::new(self.whole(), buf, std::panic::Location::caller())
         }
 
         /// Writes all of it.
@@ -154,8 +169,8 @@ macro_rules! writing {
         /// # Panics
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
-        pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> $crate::net::stream::WriteAll<'a, $stream> {
-            $crate::net::stream::WriteAll::new(self.whole(), buf, std::panic::Location::caller())
+        pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> $crate::io::stream::WriteAll<'a, $stream> {
+            $crate::io::stream::WriteAll::new(self.whole(), buf, std::panic::Location::caller())
         }
 
         /// As [`write`](Self::write), from several buffers, one after the other.
@@ -169,8 +184,8 @@ macro_rules! writing {
         /// # Panics
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
-        pub fn write_vectored<'a, 'b>(&'a self, bufs: &'a [std::io::IoSlice<'b>]) -> $crate::net::stream::WriteVectored<'a, 'b, $stream> {
-            $crate::net::stream::WriteVectored::new(self.whole(), bufs, std::panic::Location::caller())
+        pub fn write_vectored<'a, 'b>(&'a self, bufs: &'a [std::io::IoSlice<'b>]) -> $crate::io::stream::WriteVectored<'a, 'b, $stream> {
+            $crate::io::stream::WriteVectored::new(self.whole(), bufs, std::panic::Location::caller())
         }
 
         /// Waits until a write may succeed. It may be wrong, so what follows is [`try_write`](Self::try_write) in a loop.
@@ -184,8 +199,8 @@ macro_rules! writing {
         /// # Panics
         /// The future panics if it has to wait and there is no runtime.
         #[track_caller]
-        pub fn writable(&self) -> $crate::net::Writable<'_> {
-            $crate::net::ready::Writable::new($crate::net::stream::Writes::writing(self.whole()), std::panic::Location::caller())
+        pub fn writable(&self) -> $crate::io::Writable<'_> {
+            $crate::io::ready::Writable::new($crate::io::stream::Writes::writing(self.whole()), std::panic::Location::caller())
         }
 
         /// Writes what there is room for, without waiting. It needs no runtime.
@@ -237,9 +252,9 @@ macro_rules! writing {
         #[track_caller]
         pub fn poll_write_ready(&self, cx: &mut std::task::Context<'_>) -> std::task::Poll<std::io::Result<()>> {
             let purpose = $crate::driver::source::Purpose::here($crate::task::wait::WaitKind::Writable);
-            $crate::net::stream::Writes::writing(self.whole()).poll_ready(purpose, cx)
+            $crate::io::stream::Writes::writing(self.whole()).poll_ready(purpose, cx)
         }
     };
 }
 
-pub(in crate::net) use {reading, writing};
+pub(crate) use {reading, writing};

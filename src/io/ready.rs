@@ -18,7 +18,7 @@ use crate::task::wait::WaitKind;
 pub struct Readable<'a>(Waiter<'a>);
 
 impl<'a> Readable<'a> {
-    pub(super) fn new(source: &'a SourceHandle, at: &'static Location<'static>) -> Self {
+    pub(crate) fn new(source: &'a SourceHandle, at: &'static Location<'static>) -> Self {
         Self(source.waiter(Purpose { kind: WaitKind::Readable, at }))
     }
 }
@@ -40,7 +40,7 @@ impl Future for Readable<'_> {
 pub struct Writable<'a>(Waiter<'a>);
 
 impl<'a> Writable<'a> {
-    pub(super) fn new(source: &'a SourceHandle, at: &'static Location<'static>) -> Self {
+    pub(crate) fn new(source: &'a SourceHandle, at: &'static Location<'static>) -> Self {
         Self(source.waiter(Purpose { kind: WaitKind::Writable, at }))
     }
 }
