@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 
 MAX=10
 # As the debug information names them, without their modules; `note` is that of task::wait.
-FUNCTIONS='count_poll|mark_noted|count_wake|note_waker|publish_poll|note'
+FUNCTIONS='count_poll|count_wake|note_waker|publish_poll|note'
 # `--child .. quick`: a warm-up and a measured pass of 1,000 tasks with 100 yields, so 101 polls, each.
 POLLS=202000
 

@@ -8,7 +8,7 @@
 //!    searching nobody else is woken: a burst of 10,000 pushes makes a few system calls, not 10,000.
 //! 2. *Chain.* A helper that found more than it can run at once wakes the next one.
 //! 3. *Guard.* While some worker is awake and some worker sleeps, one sleeper is the guard: it sleeps at most
-//!    [`GUARD_NAP`]. When it wakes by that bound it looks for a sibling that is still in the same poll as at its last
+//!    [`GUARD_NAP`]. When it wakes by that bound it looks for a sibling that is still in the same batch as at its last
 //!    look, turns that sibling's driver (timers included) and takes its tasks. So a missed look in 1, or a task that
 //!    blocks its thread (SCH-03, SCH-12), costs some 10 ms and never a hang.
 //! 4. *Silence.* When the last worker falls asleep nobody needs a guard. The present one comes back once, finds everybody

@@ -5,8 +5,9 @@
 //! the guard, each time its nap ends (`idle`); a busy worker, every [`GUARD_NAP`](super::idle::GUARD_NAP) between two batches,
 //! for when all others are busy nobody sleeps to stand guard; and a guest without a core, whose own timers stand with a worker.
 //!
-//! - **V1** Stuck is who has not begun a poll between two looks of the same watcher and does not sleep in its driver. A wrong
-//!   guess does no harm: all that is touched is made for it.
+//! - **V1** Stuck is who is still in the same batch at the next look of the same watcher, and does not sleep in its driver. A
+//!   batch is cut to a millisecond, and while it lasts nobody looks at that driver. So one that goes on for longer, with
+//!   whatever polls, is a case for help; and a wrong guess does no harm: all that is touched is made for it.
 
 use super::shared::{Shared, Worker};
 use crate::base::atomic::Ordering;
@@ -16,7 +17,7 @@ use std::cell::RefCell;
 /// One watcher's memory.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// The workers' poll counts at the last look.
+    /// The workers' batches at the last look.
     seen: RefCell<Vec<u64>>,
 }
 
@@ -29,9 +30,9 @@ impl Watch {
     pub(crate) fn for_each_stuck(&self, shared: &Shared, me: Option<usize>, mut rescue: impl FnMut(&Worker)) {
         for (index, worker) in shared.workers.iter().enumerate() {
             // ORDER: Relaxed, a count that stands still or does not.
-            let polls = worker.polls.load(Ordering::Relaxed);
-            let before = std::mem::replace(&mut self.seen.borrow_mut()[index], polls);
-            if before == polls && Some(index) != me && !worker.driver.parker.is_asleep() {
+            let batches = worker.batches.load(Ordering::Relaxed);
+            let before = std::mem::replace(&mut self.seen.borrow_mut()[index], batches);
+            if before == batches && Some(index) != me && !worker.driver.parker.is_asleep() {
                 rescue(worker);
             }
         }

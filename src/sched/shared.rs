@@ -104,8 +104,8 @@ pub(crate) struct Worker {
     /// The task being polled, for reports: its number (0 between polls) and where it was spawned.
     pub(crate) polling_id: AtomicU64,
     pub(crate) polling_at: AtomicPtr<Location<'static>>,
-    /// Goes up with every poll: a guard that sees it stand still knows that the owner is stuck in one.
-    pub(crate) polls: AtomicU64,
+    /// Goes up with every batch: a guard that sees it stand still knows that the owner is stuck in one.
+    pub(crate) batches: AtomicU64,
     /// Tasks that `run` waits for: spawned and finished by the holder of this core. Each only grows.
     pub(crate) spawned: AtomicU64,
     pub(crate) finished: AtomicU64,
@@ -327,7 +327,7 @@ impl Worker {
             stealable,
             polling_id: AtomicU64::new(0),
             polling_at: AtomicPtr::new(ptr::null_mut()),
-            polls: AtomicU64::new(0),
+            batches: AtomicU64::new(0),
             spawned: AtomicU64::new(0),
             finished: AtomicU64::new(0),
         };
@@ -353,21 +353,21 @@ impl Worker {
         unsafe { &*shared }
     }
 
-    /// For reports and for the guard: this task is being polled.
+    /// For reports: this task is being polled.
     #[inline]
     pub(super) fn publish_poll(&self, id: u64, at: &'static Location<'static>) {
-        // ORDER: Relaxed, one writer, the core's holder; read for reports and by the guard, which need no order.
-        let polls = self.polls.load(Ordering::Relaxed);
-        // ORDER: Relaxed, as above.
-        self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
-        // ORDER: Relaxed, as above.
+        // ORDER: Relaxed, one writer, the core's holder; read for reports, which need no order.
         self.polling_at.store(ptr::from_ref(at).cast_mut(), Ordering::Relaxed);
         // ORDER: Relaxed, as above.
         self.polling_id.store(id, Ordering::Relaxed);
     }
 
-    /// The batch is over: no task is being polled.
+    /// The batch is over: no task is being polled, and the guard may see that the owner is not stuck.
     pub(super) fn publish_rest(&self) {
+        // ORDER: Relaxed, one writer, the core's holder; read by the guard, which needs no order.
+        let batches = self.batches.load(Ordering::Relaxed);
+        // ORDER: Relaxed, as above.
+        self.batches.store(batches.wrapping_add(1), Ordering::Relaxed);
         // ORDER: Relaxed, as in `publish_poll`.
         self.polling_id.store(0, Ordering::Relaxed);
     }

@@ -37,8 +37,7 @@ pub(crate) struct Header {
     pub(crate) id: u64,
     /// Where the user's code called spawn.
     pub(crate) spawned_at: &'static Location<'static>,
-    /// Twice the number of polls, plus one if the present or last poll noted what it waits for. Counts wrap; they are for
-    /// people. One writer: the holder of RUNNING.
+    /// How often it was polled. Wraps; it is for people. One writer: the holder of RUNNING.
     pub(super) polls: AtomicU32,
     /// Daemon, linked.
     pub(crate) flags: Cell<Flags>,
@@ -53,9 +52,9 @@ pub(crate) struct Header {
     pub(crate) name: Option<Box<Box<str>>>,
     /// The task that spawned this one, or 0.
     pub(crate) parent: u64,
-    /// The source line this task waits at; null while it has none. Written by whoever polls it.
+    /// The source line this task waits at, as far as `wait_for` says that it does. Written by whoever polls it.
     pub(super) wait_at: AtomicPtr<Location<'static>>,
-    /// What it waits for: the kind in the top byte, the object's number below it.
+    /// What it waits for: the kind in the low byte, the object's number above it; 0 if the last poll did not say.
     pub(super) wait_for: AtomicU64,
     /// The task whose poll woke this one last, or 0.
     pub(crate) woken_by: AtomicU64,
@@ -99,29 +98,15 @@ const _: () =
     assert!(UNDER_LOOM || size_of::<Header>() == 128, "two cache lines: a million idle tasks pay for every byte");
 
 impl Header {
-    /// One poll begins.
+    /// One poll begins. What an earlier one waited for is over, and the note of it goes.
     #[inline]
     pub(super) fn count_poll(&self) {
         // ORDER: Relaxed, a statistic with one writer: the holder of RUNNING.
         let polls = self.polls.load(Ordering::Relaxed);
-        // ORDER: Relaxed, as above. The note of an earlier poll goes with it: what it waited for then is over.
-        self.polls.store((polls | 1).wrapping_add(1), Ordering::Relaxed);
-    }
-
-    /// The present poll has said what it waits for.
-    #[inline]
-    pub(super) fn mark_noted(&self) {
-        // ORDER: Relaxed, as in `count_poll`.
-        let polls = self.polls.load(Ordering::Relaxed);
-        // ORDER: Relaxed, as in `count_poll`.
-        self.polls.store(polls | 1, Ordering::Relaxed);
-    }
-
-    /// Has the last poll said what it waits for?
-    #[inline]
-    pub(super) fn has_noted(&self) -> bool {
-        // ORDER: Relaxed, for people.
-        self.polls.load(Ordering::Relaxed) & 1 == 1
+        // ORDER: Relaxed, as above.
+        self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+        // ORDER: Relaxed, as in `wait::note`.
+        self.wait_for.store(0, Ordering::Relaxed);
     }
 
     /// A wake put the task into a queue. One writer: whoever turned QUEUED on (T1), or the runner that found it on.
@@ -149,7 +134,7 @@ impl Header {
     #[inline]
     pub(crate) fn has_started(&self) -> bool {
         // ORDER: Relaxed, asked by the holder of RUNNING, the counter's one writer, or for a human's eyes.
-        self.polls.load(Ordering::Relaxed) > 1
+        self.polls.load(Ordering::Relaxed) > 0
     }
 
     /// The address of the scheduler part this task belongs to.

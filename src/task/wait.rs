@@ -1,6 +1,9 @@
 //! What a task waits for: written by the leaf that registers it, read by whoever asks.
 //!
-//! Two relaxed stores a wait, which is what it costs to be able to answer "where is everybody?" at any time.
+//! Two relaxed stores a wait, and one a poll that takes the last note away: which is what it costs to be able to answer
+//! "where is everybody?" at any time. With the two counts and what the worker publishes about itself that makes 10
+//! instructions a poll (tests/always_on.sh).
+//!
 //! A leaf calls [`note`] just before it returns `Pending`. Each poll begins without a note, so that a task which now waits
 //! for a stranger's future is not said to wait for what came before.
 
@@ -15,7 +18,7 @@ use std::{fmt, ptr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum WaitKind {
-    /// It has not waited yet, or for something that is none of ours.
+    /// It has not waited yet, or for something that is none of ours. No leaf notes this.
     Other = 0,
     Sleep,
     Read,
@@ -100,7 +103,7 @@ const KINDS: [WaitKind; 31] = [
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
     pub(crate) kind: WaitKind,
-    /// The object's number: a descriptor, a task's id, or what [`next_object`] gave. 56 bits are kept.
+    /// The object's number: a descriptor, a task's id, or what [`next_object`] gave. The low 56 bits are kept.
     pub(crate) object: u64,
     pub(crate) at: &'static Location<'static>,
 }
@@ -130,18 +133,18 @@ pub(crate) fn next_object() -> u64 {
     TIME_SLICE.with(|slice| slice.map_or(0, |slice| slice.objects.next()))
 }
 
-/// The kind stands in the top byte.
-const KIND_SHIFT: u32 = 56;
+/// The object's number stands above the kind. So a wait without an object is a number that fits into the instruction
+/// which stores it.
+const OBJECT_SHIFT: u32 = 8;
 
 /// The task being polled is about to wait for this. Outside a task it does nothing.
 #[inline]
 pub(crate) fn note(wait: Wait) {
     CURRENT.with(|header| {
         if let Some(header) = header {
-            let word = (wait.kind as u64) << KIND_SHIFT | (wait.object & ((1 << KIND_SHIFT) - 1));
+            let word = (wait.object << OBJECT_SHIFT) | wait.kind as u64;
             // ORDER: Relaxed, for people; a reader may see the two words of two waits.
             header.wait_for.store(word, Ordering::Relaxed);
-            header.mark_noted();
             // ORDER: Relaxed, as above.
             header.wait_at.store(ptr::from_ref(wait.at).cast_mut(), Ordering::Relaxed);
         }
@@ -151,8 +154,8 @@ pub(crate) fn note(wait: Wait) {
 /// Kind and object in one word, as the last poll noted them; 0 if it waits for something that is none of ours.
 #[inline]
 pub(super) fn word(header: &Header) -> u64 {
-    // ORDER: Relaxed, as in `note`. The second cache line is touched only if the poll has just written it.
-    if header.has_noted() { header.wait_for.load(Ordering::Relaxed) } else { 0 }
+    // ORDER: Relaxed, as in `note`.
+    header.wait_for.load(Ordering::Relaxed)
 }
 
 /// What a task waits or last waited for, for a report.
@@ -161,9 +164,9 @@ pub(crate) fn of(header: &Header) -> Waiting {
     let word = header.wait_for.load(Ordering::Relaxed);
     // ORDER: Relaxed, as in `note`.
     let at = header.wait_at.load(Ordering::Relaxed);
-    let at = if header.has_noted() { super::header::location(at) } else { None };
-    let kind = KINDS.get((word >> KIND_SHIFT) as usize).copied().unwrap_or(WaitKind::Other);
-    Waiting { kind, object: word & ((1 << KIND_SHIFT) - 1), at }
+    let at = if word == 0 { None } else { super::header::location(at) };
+    let kind = KINDS.get((word & 0xff) as usize).copied().unwrap_or(WaitKind::Other);
+    Waiting { kind, object: word >> OBJECT_SHIFT, at }
 }
 
 /// A wait as a report shows it.
