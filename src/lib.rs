@@ -56,6 +56,7 @@
 //! src/sync/wait_list.rs
 //! src/sched/owned.rs
 //! src/sched/queue.rs
+//! src/sched/in_place.rs
 //! src/sched/local.rs
 //! src/sched/shared.rs
 //! src/runtime/enter.rs

@@ -4,7 +4,7 @@
 //! Upper rings fill it and lower rings read it, so the places are typed by their users: a [`Slot`] is declared
 //! once, beside the type it lends, and `base` itself never learns what a task or a core is.
 //!
-//! - **C1** A slot points at a value for exactly as long as the `scope` call that put it there; `scope` puts
+//! - **C1** A slot points at a value for as long as the `scope` call that put it there, or until `withdraw`; `scope` puts
 //!   the previous one back on every way out, unwinding included. So a pointer read here is alive.
 //! - **C2** Everything in here is `Cell`s of plain data without a destructor. The thread-local is therefore
 //!   never torn down, and a `Drop` that runs while the thread dies may still ask where it is (SHD-02).
@@ -17,7 +17,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 /// How many slots there are. Each is a word; a number too high fails to compile where the slot is declared.
-const SLOTS: usize = 11;
+const SLOTS: usize = 12;
 
 /// What this thread is doing.
 struct Context {
@@ -70,6 +70,17 @@ impl<T> Slot<T> {
     pub(crate) fn scope<R>(&self, value: &T, body: impl FnOnce() -> R) -> R {
         let _restore = Restore { index: self.index, previous: self.swap(value) };
         body()
+    }
+
+    /// Lends nothing to what runs inside `body`, then puts back what was there.
+    pub(crate) fn without<R>(&self, body: impl FnOnce() -> R) -> R {
+        let _restore = Restore { index: self.index, previous: self.swap(ptr::null()) };
+        body()
+    }
+
+    /// What is lent leaves this thread: nothing is, from here on until the scope around this ends.
+    pub(crate) fn withdraw(&self) {
+        self.swap(ptr::null());
     }
 
     /// Shows what is lent right now.
@@ -197,6 +208,28 @@ pub(crate) fn lift_budget() {
     CONTEXT.with(|context| context.budget.set(u32::MAX));
 }
 
+/// Steps out of the poll under way until the guard is dropped: no budget meanwhile, and polls of other tasks, nested in this
+/// one, leave no trace in it.
+#[must_use]
+pub(crate) fn pause() -> Paused {
+    CONTEXT.with(|context| Paused { budget: context.budget.replace(u32::MAX), self_woken: context.self_woken.get() })
+}
+
+/// A poll that is stepped out of.
+pub(crate) struct Paused {
+    budget: u32,
+    self_woken: bool,
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        CONTEXT.with(|context| {
+            context.budget.set(self.budget);
+            context.self_woken.set(context.self_woken.get() | self.self_woken);
+        });
+    }
+}
+
 /// Ends the budget of this poll at once: the task has had its time.
 pub(crate) fn exhaust_budget() {
     CONTEXT.with(|context| context.budget.set(0));
@@ -217,6 +250,26 @@ mod tests {
             let unwound = std::panic::catch_unwind(|| NUMBER.scope(&2, || panic!("out")));
             assert!(unwound.is_err());
             assert_eq!(NUMBER.with(|n| n.copied()), Some(1));
+        });
+        assert!(NUMBER.with(|n| n.is_none()));
+    }
+
+    #[test]
+    fn a_poll_that_is_stepped_out_of_is_found_as_it_was_left() {
+        NUMBER.scope(&1, || {
+            begin_poll(1);
+            assert!(wake_self());
+            {
+                let _outside = pause();
+                assert!((0..9).all(|_| charge().is_some()));
+                begin_poll(3); // another task's
+                NUMBER.without(|| assert!(NUMBER.with(|n| n.is_none())));
+                assert!(!end_poll());
+            }
+            assert_eq!((charge(), charge()), (Some(0), None));
+            assert!(end_poll(), "the wake is kept");
+            NUMBER.withdraw();
+            assert!(NUMBER.with(|n| n.is_none()));
         });
         assert!(NUMBER.with(|n| n.is_none()));
     }

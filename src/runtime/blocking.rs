@@ -3,6 +3,7 @@
 use super::handle::Handle;
 use super::spawn::{Builder, current};
 use crate::sched::blocking::Place;
+use crate::sched::in_place;
 use crate::task::JoinHandle;
 use std::panic::Location;
 use std::{error, fmt};
@@ -73,6 +74,44 @@ where
         return Err(QueueFull(job));
     }
     Ok(shared.spawn_blocking(job, Builder::new().birth(Location::caller()), Place::Reserved))
+}
+
+/// Runs a closure that blocks on this thread, and lets the worker go on without it: the core, with all tasks that may run on
+/// any thread, passes to another thread first.
+///
+/// For a call that blocks and cannot be moved into a [`spawn_blocking`] because it borrows. It costs the change of threads,
+/// and the rest of the poll runs without a core, so where both will do `spawn_blocking` is the better one. What stays on
+/// this thread waits for the closure: whatever else the same task does (the other branches of a `join!` or `select!`), and the
+/// tasks of [`spawn_local`] that belong to this thread.
+///
+/// Inside the closure [`Handle::block_on`] is allowed. Outside a task, in a blocking job and in a dedicated thread
+/// the closure just runs; so it does in a simulation, where it must not wait for another task by blocking. If the system gives
+/// no further thread, or as many stand in for others already as
+/// [`max_blocking_threads`](crate::runtime::Builder::max_blocking_threads) allows, it runs and holds its worker up; the others
+/// look after that one's sockets, timers and tasks.
+///
+/// An abort takes effect when the closure has returned and the task waits next. A shutdown waits for it, and names it.
+///
+/// # Panics
+/// In a task of the current-thread flavour, which has no other worker. With the closure's own panic.
+///
+/// # Examples
+/// ```
+/// use mainspring::task::block_in_place;
+/// let runtime = mainspring::runtime::Builder::new_multi_thread().workers(1).build()?;
+/// let (send, receive) = std::sync::mpsc::channel();
+/// let sum = runtime.block_on(async {
+///     drop(mainspring::spawn(async move { send.send(42) }));
+///     block_in_place(|| receive.recv()) // the only worker would never run the task that sends
+/// });
+/// assert_eq!(sum.unwrap(), 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// [`spawn_local`]: crate::task::spawn_local
+#[track_caller]
+pub fn block_in_place<F: FnOnce() -> R, R>(body: F) -> R {
+    in_place::block_in_place(body)
 }
 
 /// As many blocking jobs wait as the runtime allows; here is the closure back.

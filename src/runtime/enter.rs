@@ -1,10 +1,11 @@
 #![allow(unsafe_code, reason = "lends the main future, borrowed from this stack, to the thread's local tasks")]
 //! Going in: `block_on`, `run`, and the enter guard.
 
-use crate::base::context::Held;
+use crate::base::context::{self, Held};
 use crate::driver::{DRIVER, Driver};
 use crate::sched::blocking::may_block;
 use crate::sched::core::Core;
+use crate::sched::in_place::{self, Grip};
 use crate::sched::idle::GUARD_NAP;
 use crate::sched::lend::Line;
 use crate::sched::local::{LOCAL, Local};
@@ -37,15 +38,27 @@ pub(super) fn run<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
 
 #[track_caller]
 fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'static Location<'static>) -> F::Output {
+    let is_in_place = in_place::is_in_place();
     assert!(
-        CURRENT.with(may_block) && LOCAL.as_ptr().is_null(),
+        is_in_place || CURRENT.with(may_block) && LOCAL.as_ptr().is_null(),
         "`block_on` inside a task or another `block_on` would block the worker that must run what it waits for: use \
-         `.await`, or call it from a thread of your own"
+         `.await`, or call it from a thread of your own or inside `block_in_place`"
+    );
+    assert!(
+        !until_quiet || !is_in_place,
+        "`run` inside `block_in_place` would wait for the task around it: use `block_on`"
     );
     assert!(
         !until_quiet || !CURRENT.with(|job| job.is_some_and(|job| shared.waits_for(job))),
         "`run` inside a blocking job of the same runtime would wait for that job: use `block_on`, or make the job a daemon"
     );
+    let _outside = context::pause();
+    in_place::let_go();
+    CURRENT.without(|| host(shared, future, until_quiet, at))
+}
+
+/// Nothing of a task that is in place around this shows through.
+fn host<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'static Location<'static>) -> F::Output {
     let mut output = None;
     {
         let output = &mut output;
@@ -64,7 +77,7 @@ fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'st
 struct Guest<'a> {
     shared: &'a Arc<Shared>,
     local: &'a Local,
-    core: Option<Box<Core>>,
+    core: Option<Grip>,
     /// Who is stuck while this thread has no core.
     watch: Watch,
 }
@@ -77,7 +90,7 @@ impl<'a> Guest<'a> {
     }
 
     /// A resting core, or a sleeping worker's. `None` if all are busy; then one may come later.
-    fn ask_for_core(&self) -> Option<Box<Core>> {
+    fn ask_for_core(&self) -> Option<Grip> {
         let home = self.local.home();
         let core = self.shared.resting.take_or_wait(home, Line::Guests);
         if core.is_some() {
@@ -114,7 +127,8 @@ impl<'a> Guest<'a> {
                 Some(core) => self.work_with(core, done),
                 None => {
                     work_alone(self.local, done);
-                    self.core = self.local.home().take_gift();
+                    // It has left the line if one of them was in place.
+                    self.core = self.shared.resting.take_or_wait(self.local.home(), Line::Guests);
                     if self.core.is_none() && !done() {
                         self.wait_without_core();
                     }
@@ -137,9 +151,18 @@ impl<'a> Guest<'a> {
         }
     }
 
-    fn work_with(&mut self, core: Box<Core>, done: &dyn Fn() -> bool) {
-        match work(&core, self.local, false, done) {
+    fn work_with(&mut self, core: Grip, done: &dyn Fn() -> bool) {
+        let Some((leave, core)) = work(core, self.local, false, done) else {
+            // The main future was in place, or a task beside it.
+            if !done() {
+                self.core = self.ask_for_core();
+            }
+            return;
+        };
+        match leave {
             Leave::Done => self.core = Some(core),
+            // The task in place below may be one of this core's: then another thread must wait for its end.
+            Leave::Stopping if in_place::is_below() => self.shared.resting.put(core),
             Leave::Stopping => end(core),
             Leave::Stalled => {
                 let report = stall_report(&core, self.local);
@@ -166,7 +189,7 @@ impl Drop for Guest<'_> {
         // A core that rests while the runtime is being shut down may have nobody else to drain it. If the shutdown begins
         // after this look, whoever begins it finds the core at rest.
         while self.shared.is_stopping() {
-            match self.shared.resting.take() {
+            match self.shared.take_to_drain() {
                 Some(core) => end(core),
                 None => break,
             }

@@ -20,7 +20,7 @@ pub use builder::Builder;
 pub use enter::EnterGuard;
 pub use handle::{Handle, Runtime, TryCurrentError};
 #[doc(hidden)] // FACE: shown in `task`, beside the handles they return.
-pub use blocking::{QueueFull, spawn_blocking, try_spawn_blocking};
+pub use blocking::{QueueFull, block_in_place, spawn_blocking, try_spawn_blocking};
 pub(crate) use spawn::current;
 #[doc(hidden)] // FACE: as above.
 pub use spawn::{Builder as TaskBuilder, SpawnLocalError, spawn, spawn_local};

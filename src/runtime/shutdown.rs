@@ -55,7 +55,7 @@ pub(super) fn stop(shared: &Arc<Shared>) {
 
 /// Cores that no thread holds are drained on this one.
 fn drain_resting(shared: &Arc<Shared>) {
-    while let Some(core) = shared.resting.take() {
+    while let Some(core) = shared.take_to_drain() {
         // What is dropped may look for its runtime and spawn local tasks, which are cancelled at once.
         let local = Local::new(shared.clone());
         // The thread may be inside another runtime; its own place is kept.

@@ -315,15 +315,22 @@ impl Core {
         }
     }
 
-    /// Runs one task and sees to what follows. User code runs here.
+    /// Runs one task and sees to what follows. User code runs here. False if it has given this core away: then nothing of it
+    /// is touched any more.
     #[inline]
-    pub(super) fn run(&self, task: Queued) {
+    #[must_use]
+    pub(super) fn run(&self, task: Queued) -> bool {
         let worker = self.worker();
         self.adopt(&task);
         let header = task.header();
         self.record(Event::Poll, header.id);
         worker.publish_poll(header.id, header.spawned_at);
-        match task.run() {
+        let ran = task.run();
+        if !self.is_held() {
+            self.shared.end_poll_away(ran);
+            return false;
+        }
+        match ran {
             Ran::Idle(waits_for) => self.record(Event::Wait, waits_for),
             Ran::Again(task) => {
                 self.record(Event::Wake, task.header().id);
@@ -331,6 +338,7 @@ impl Core {
             }
             Ran::Finished(finished) => self.finish(finished),
         }
+        true
     }
 
     /// A task that was spawned from outside lives where it is seen first.
@@ -356,18 +364,7 @@ impl Core {
             self.owned.unlink(&task);
             task.complete();
         } else {
-            self.send_home(task);
-        }
-    }
-
-    /// The task's registry is another worker's: it must do the unlinking.
-    fn send_home(&self, task: Finished) {
-        let home = self.shared.worker_at(task.header().home());
-        let dead = task.complete_away();
-        home.dead.push(dead).expect("a worker with registered tasks keeps its doors open (S3)");
-        // A sleeping home is not woken for one burial, but neither may the dead pile up (a prime, to fall out of step).
-        if home.dead.len().is_multiple_of(1_021) || self.shared.is_stopping() {
-            home.driver.notify();
+            self.shared.send_home(task);
         }
     }
 

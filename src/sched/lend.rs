@@ -11,9 +11,9 @@
 //! - **L1** A core is in one place: in `resting`, in one `LocalHome::gift`, or on one thread's stack.
 //! - **L2** Nobody in line sleeps over a gift: it is placed first and notified then (`driver::parker`).
 
-use super::core::Core;
+use super::in_place::Grip;
 use super::local::LocalHome;
-use crate::base::atomic::{AtomicUsize, Mutex, Ordering};
+use crate::base::atomic::{AtomicUsize, Mutex, MutexGuard, Ordering};
 use std::sync::Arc;
 use std::thread::Thread;
 
@@ -25,8 +25,7 @@ pub(crate) struct Resting {
 }
 
 struct Lines {
-    #[allow(clippy::vec_box, reason = "a core stays where it is: the context points at it")]
-    resting: Vec<Box<Core>>,
+    resting: Vec<Grip>,
     // As many as there are threads, so taking the first may move the others; a `VecDeque` takes 4 kB more of a program.
     guests: Vec<Arc<LocalHome>>,
     staff: Vec<Arc<LocalHome>>,
@@ -63,57 +62,69 @@ impl Resting {
         self.guests.load(Ordering::Relaxed) > 0
     }
 
-    /// A core to run, or a place in line; then the gift comes with a notification.
-    pub(crate) fn take_or_wait(&self, home: &Arc<LocalHome>, line: Line) -> Option<Box<Core>> {
+    /// A core to run, or a place in line; then the gift comes with a notification. Who stands in line already keeps its place.
+    pub(crate) fn take_or_wait(&self, home: &Arc<LocalHome>, line: Line) -> Option<Grip> {
         let mut lines = self.locked.lock();
-        if let Some(core) = lines.resting.pop() {
-            return Some(core);
-        }
-        match line {
-            Line::Guests => lines.guests.push(home.clone()),
-            Line::Staff => lines.staff.push(home.clone()),
+        let core = home.take_gift().or_else(|| lines.resting.pop());
+        if core.is_some() {
+            lines.leave(home);
+        } else {
+            let line = lines.of(line);
+            if !line.iter().any(|waiting| Arc::ptr_eq(waiting, home)) {
+                line.push(home.clone());
+            }
         }
         self.publish(&lines);
-        None
+        core
     }
 
     /// Leaves the line; gives the core if one came meanwhile.
-    pub(crate) fn leave_line(&self, home: &Arc<LocalHome>) -> Option<Box<Core>> {
+    pub(crate) fn leave_line(&self, home: &Arc<LocalHome>) -> Option<Grip> {
         let mut lines = self.locked.lock();
-        lines.guests.retain(|waiting| !Arc::ptr_eq(waiting, home));
-        lines.staff.retain(|waiting| !Arc::ptr_eq(waiting, home));
+        lines.leave(home);
         self.publish(&lines);
         home.take_gift()
     }
 
     /// A core comes back: to the first in line, or to rest.
-    pub(crate) fn put(&self, core: Box<Core>) {
-        let mut lines = self.locked.lock();
-        let line = if lines.guests.is_empty() { &mut lines.staff } else { &mut lines.guests };
-        let next = if line.is_empty() { None } else { Some(line.remove(0)) };
-        self.publish(&lines);
-        match next {
-            Some(home) => {
-                // L1 and L2: placed under the lock, so that `leave_line` finds it; notified after.
-                home.place_gift(core);
-                drop(lines);
-                home.notify();
-            }
-            None => {
-                lines.resting.push(core);
-                // Nobody may be left to run it: who waits for the end drains it.
-                lines.waits_for_end.iter().for_each(|thread| thread.unpark());
-            }
+    pub(crate) fn put(&self, core: Grip) {
+        if let Err((mut lines, core)) = self.give_to_first(self.locked.lock(), core) {
+            lines.resting.push(core);
+            // Nobody may be left to run it: who waits for the end drains it.
+            lines.waits_for_end.iter().for_each(|thread| thread.unpark());
         }
     }
 
+    /// To the first in line, or back to the caller if nobody is.
+    pub(super) fn give(&self, core: Grip) -> Result<(), Grip> {
+        self.give_to_first(self.locked.lock(), core).map_err(|(_, core)| core)
+    }
+
+    fn give_to_first<'a>(
+        &self,
+        mut lines: MutexGuard<'a, Lines>,
+        core: Grip,
+    ) -> Result<(), (MutexGuard<'a, Lines>, Grip)> {
+        let line = if lines.guests.is_empty() { &mut lines.staff } else { &mut lines.guests };
+        if line.is_empty() {
+            return Err((lines, core));
+        }
+        let home = line.remove(0);
+        self.publish(&lines);
+        // L1 and L2: placed under the lock, so that `leave_line` finds it; notified after.
+        home.place_gift(core);
+        drop(lines);
+        home.notify();
+        Ok(())
+    }
+
     /// A core that rests, if any, for the thread that shuts the runtime down.
-    pub(crate) fn take(&self) -> Option<Box<Core>> {
+    pub(crate) fn take(&self) -> Option<Grip> {
         self.locked.lock().resting.pop()
     }
 
     /// A core is gone for good.
-    pub(crate) fn bury(&self, core: Box<Core>) {
+    pub(crate) fn bury(&self, core: Grip) {
         drop(core);
         let mut lines = self.locked.lock();
         lines.alive -= 1;
@@ -144,5 +155,19 @@ impl Resting {
     fn publish(&self, lines: &Lines) {
         // ORDER: Relaxed, pairs with the hint in `has_guests`.
         self.guests.store(lines.guests.len(), Ordering::Relaxed);
+    }
+}
+
+impl Lines {
+    fn of(&mut self, line: Line) -> &mut Vec<Arc<LocalHome>> {
+        match line {
+            Line::Guests => &mut self.guests,
+            Line::Staff => &mut self.staff,
+        }
+    }
+
+    fn leave(&mut self, home: &Arc<LocalHome>) {
+        self.guests.retain(|waiting| !Arc::ptr_eq(waiting, home));
+        self.staff.retain(|waiting| !Arc::ptr_eq(waiting, home));
     }
 }

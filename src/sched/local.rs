@@ -10,7 +10,8 @@
 //!   `Local` calls it on every way out. So a main future that is borrowed from the stack is not touched after it.
 //! - **N3** The thread sleeps at one of two places, and its parker says which: alone, or in the driver of its core.
 
-use super::core::{CORE, Core};
+use super::core::CORE;
+use super::in_place::Grip;
 use super::owned::{Census, Owned, Share};
 use super::shared::{Shared, reject};
 use crate::base::atomic::{AtomicPtr, Mutex, Ordering};
@@ -53,6 +54,8 @@ pub(crate) struct Local {
     taken: RefCell<VecDeque<Queued>>,
     /// How far `close` has come.
     phase: Cell<Phase>,
+    /// The thread's core while its loop runs, for a task that gives it away (G2).
+    grip: Cell<Option<Grip>>,
     /// N1: a `Local` stays on its thread, whatever its other fields would allow.
     stays: PhantomData<*const ()>,
 }
@@ -75,7 +78,7 @@ pub(crate) struct LocalHome {
     inbox: Inject<Queued>,
     census: Census,
     /// A core that somebody has handed over.
-    gift: Mutex<Option<Box<Core>>>,
+    gift: Mutex<Option<Grip>>,
     /// The strong count that belongs to all cells together, as `into_raw` gave it; set before any thread sees the home.
     cells_count: AtomicPtr<LocalHome>,
 }
@@ -101,6 +104,7 @@ impl Local {
             cells: Share::new(),
             taken: RefCell::new(VecDeque::new()),
             phase: Cell::new(Phase::Open),
+            grip: Cell::new(None),
             stays: PhantomData,
         }
     }
@@ -118,6 +122,16 @@ impl Local {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.home.shared
+    }
+
+    /// Puts the thread's core within reach.
+    pub(super) fn put_grip(&self, grip: Grip) {
+        self.grip.set(Some(grip));
+    }
+
+    /// Takes the thread's core, if it has one.
+    pub(super) fn take_grip(&self) -> Option<Grip> {
+        self.grip.take()
     }
 
     /// Is no task alive on this thread?
@@ -334,12 +348,12 @@ impl LocalHome {
         }
     }
 
-    pub(super) fn place_gift(&self, core: Box<Core>) {
+    pub(super) fn place_gift(&self, core: Grip) {
         let before = self.gift.lock().replace(core);
         assert!(before.is_none(), "one gift at a time: the line was left when the first came (L1)");
     }
 
-    pub(crate) fn take_gift(&self) -> Option<Box<Core>> {
+    pub(crate) fn take_gift(&self) -> Option<Grip> {
         self.gift.lock().take()
     }
 

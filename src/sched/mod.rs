@@ -19,7 +19,7 @@
 //! `block_on` takes one too, asking a sleeping worker for it if none rests, and gives it back. With one worker and no
 //! thread of its own that is the current-thread flavour; the loop is the same.
 //!
-//! - **S1** A core is held by one thread at a time; all of [`core::Core`] is plain memory.
+//! - **S1** A core is held by one thread at a time, which has its [`in_place::Grip`]; all of [`core::Core`] is plain memory.
 //! - **S2** A task is queued in exactly one place (T6): a core's queue, an inbox, the injector, or a thread's local queue.
 //! - **S3** A worker exits only when its registry is empty and its inbox is closed, so no task is left behind; a task
 //!   whose push is under way still stands in the registry, and the worker waits for it.
@@ -37,6 +37,7 @@ pub(crate) mod queue;
 pub(crate) mod blocking;
 pub(crate) mod crew;
 pub(crate) mod dedicated;
+pub(crate) mod in_place;
 pub(crate) mod lend;
 pub(crate) mod local;
 pub(crate) mod shared;

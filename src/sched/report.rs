@@ -100,7 +100,7 @@ impl TaskInfo {
             id: Id::from_u64(job.id).expect("ids start at 1"),
             name: job.name.clone(),
             spawned_at: Some(job.spawned_at),
-            waiting_for: "nothing: it is a blocking job or a thread that has not returned, and cannot be stopped"
+            waiting_for: "nothing: it is a blocking job, a thread, or a task that blocks in place; it has not returned, and cannot be stopped"
                 .to_owned(),
             age: Some(age(job.born_ms, now_ms)),
         }
@@ -250,6 +250,7 @@ impl Report {
             let now_ms = coarse_ms(&shared.workers[0].driver);
             shared.blocking.running(now_ms, &mut report.stuck);
             shared.dedicated.running(now_ms, &mut report.stuck);
+            shared.in_place.running(now_ms, &mut report.stuck);
         }
         report
     }

@@ -6,6 +6,7 @@ use super::core::{CORE, Core};
 use super::crew::Crew;
 use super::dedicated::Dedicated;
 use super::idle::Idle;
+use super::in_place::{Grip, InPlace};
 use super::lend::Resting;
 use super::local::LocalHome;
 use super::outside::Outside;
@@ -15,7 +16,7 @@ use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::Inject;
 use crate::driver::Driver;
-use crate::task::{Birth, Dead, Header, JoinHandle, Queued, Ran, Schedule};
+use crate::task::{Birth, Dead, Finished, Header, JoinHandle, Queued, Ran, Schedule};
 use std::any::Any;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::ptr::{self, NonNull};
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) blocking: Blocking,
     /// The threads of one closure each.
     pub(crate) dedicated: Dedicated,
+    /// The tasks that block in place.
+    pub(crate) in_place: InPlace,
     /// What the end of the runtime has found out so far.
     pub(crate) report: Report,
     /// RUNNING, then STOPPING for good.
@@ -125,6 +128,7 @@ impl Shared {
             crew: Crew::new(),
             blocking: Blocking::new(config.limits.threads_max),
             dedicated: Dedicated::new(),
+            in_place: InPlace::new(),
             config,
             workers: workers.into_boxed_slice(),
             injector: Inject::new(),
@@ -143,7 +147,7 @@ impl Shared {
             worker.shared.store(raw, Ordering::Relaxed);
         }
         for (index, owner) in owners.into_iter().enumerate() {
-            shared.resting.put(Box::new(Core::new(shared.clone(), index, owner)));
+            shared.resting.put(Grip::new(Core::new(shared.clone(), index, owner)));
         }
         shared
     }
@@ -182,6 +186,22 @@ impl Shared {
     pub(crate) fn worker_at(&self, home: *const ()) -> &Worker {
         let named = |worker: &&Arc<Worker>| ptr::eq(Arc::as_ptr(worker).cast(), home);
         self.workers.iter().find(named).expect("a task of this runtime calls one of its workers home")
+    }
+
+    /// The task's registry is another worker's: it must do the unlinking.
+    pub(super) fn send_home(&self, task: Finished) {
+        let home = self.worker_at(task.header().home());
+        let dead = task.complete_away();
+        home.dead.push(dead).expect("a worker with registered tasks keeps its doors open (S3)");
+        // A sleeping home is not woken for one burial, but neither may the dead pile up (a prime, to fall out of step).
+        if home.dead.len().is_multiple_of(1_021) || self.is_stopping() {
+            home.driver.notify();
+        }
+    }
+
+    /// A core that rests and has nobody else to drain it (G3).
+    pub(crate) fn take_to_drain(&self) -> Option<Grip> {
+        if self.in_place.is_any() { None } else { self.resting.take() }
     }
 
     /// On this thread's core if it is one of this runtime, else through an inbox.

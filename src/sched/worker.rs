@@ -2,9 +2,12 @@
 
 use super::core::{BATCH_NS, Core, POLLS_PER_LOOK};
 use super::idle::GUARD_NAP;
+use super::in_place::Grip;
 use super::lend::Line;
 use super::local::Local;
+use super::rescue::Watch;
 use super::shared::Shared;
+use crate::driver::clock::real_now;
 use crate::driver::{Nap, Turned};
 use std::hint;
 use std::mem;
@@ -34,9 +37,13 @@ pub(crate) enum Leave {
     Stalled,
 }
 
-/// Runs `core` on this thread. `done` is asked after every poll of a local task, and whenever nothing is left to run.
-pub(crate) fn work(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) -> Leave {
-    or_abort(|| core.hold(|| run_loop(core, local, staff, done)))
+/// Runs `core` on this thread. `done` is asked after every poll of a local task, and whenever nothing is left to run. `None` if
+/// a task has given the core away.
+pub(crate) fn work(grip: Grip, local: &Local, staff: bool, done: &dyn Fn() -> bool) -> Option<(Leave, Grip)> {
+    let core = grip.memory();
+    local.put_grip(grip);
+    let leave = or_abort(|| core.hold(|| run_loop(&core, local, staff, done)));
+    Some((leave?, local.take_grip()?))
 }
 
 /// Runs code of ours that must not unwind.
@@ -47,20 +54,23 @@ pub(super) fn or_abort<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
-fn run_loop(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) -> Leave {
+/// `None` as in `work`: then it returns at once.
+fn run_loop(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) -> Option<Leave> {
     core.take_in();
     local.take_in();
     loop {
         core.see_to_guard(local);
-        core.run_batch(local, done); // bounded in count and time, so sockets and timers are never starved
+        if !core.run_batch(local, done) {
+            return None;
+        }
         core.take_in(); // what other threads have pushed
         local.take_in();
         if done() {
             core.end_search();
-            return Leave::Done;
+            return Some(Leave::Done);
         }
         if core.shared.is_stopping() {
-            return Leave::Stopping;
+            return Some(Leave::Stopping);
         }
         if core.is_busy() || local.is_busy() {
             core.end_search(); // there is work here: others may be woken to help
@@ -74,10 +84,10 @@ fn run_loop(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) ->
         let lends = staff && local.is_empty();
         if lends && core.shared.resting.has_guests() {
             core.end_search();
-            return Leave::Lend;
+            return Some(Leave::Lend);
         }
         if core.sleep(local, lends) == Turned::Stalled {
-            return Leave::Stalled;
+            return Some(Leave::Stalled);
         }
     }
 }
@@ -96,39 +106,70 @@ impl Drop for AbortOnPanic {
 /// The life of a thread of the runtime's own: takes a core, runs it, lends it, and at the end drains it.
 pub(crate) fn run_thread(shared: &Arc<Shared>) {
     let local = Local::new(shared.clone());
+    let watch = Watch::new(shared.workers.len());
     local.inside(|| {
-        while let Some(core) = wait_for_core(shared, &local) {
-            match work(&core, &local, true, &|| false) {
-                Leave::Lend => shared.resting.put(core),
-                Leave::Stopping => {
+        while let Some(core) = wait_for_core(shared, &local, &watch) {
+            match work(core, &local, true, &|| false) {
+                Some((Leave::Lend, core)) => shared.resting.put(core),
+                Some((Leave::Stopping, core)) => {
                     core.close_local(&local);
                     end(core);
                 }
-                Leave::Done | Leave::Stalled => {
+                None => {} // the thread was in place; now it stands in line again
+                Some((Leave::Done | Leave::Stalled, _)) => {
                     unreachable!("a thread of the runtime's own works until it is told to stop")
                 }
             }
         }
+        local.close(); // N2, also for a thread that found no core to end with
     });
 }
 
 /// The end of a core: every task of its registry is dropped, then the core itself.
-pub(crate) fn end(core: Box<Core>) {
+pub(crate) fn end(core: Grip) {
     core.drain();
     core.shared.clone().resting.bury(core);
 }
 
-/// The next core for a thread of the runtime's own; `None` when all cores are gone.
-fn wait_for_core(shared: &Arc<Shared>, local: &Local) -> Option<Box<Core>> {
+/// The next core for a thread of the runtime's own; `None` when all cores are gone, or this thread is one too many.
+fn wait_for_core(shared: &Arc<Shared>, local: &Local, watch: &Watch) -> Option<Grip> {
     let mut core = shared.resting.take_or_wait(local.home(), Line::Staff);
+    let since = real_now();
     while core.is_none() {
         if shared.is_stopping() && shared.resting.is_over() {
             return shared.resting.leave_line(local.home());
         }
-        local.sleep_alone(None);
+        if !local.is_empty() {
+            run_own_tasks(shared, local, watch);
+            core = shared.resting.take_or_wait(local.home(), Line::Staff); // it left the line if one of them was in place
+            continue;
+        }
+        // Without a spare thread nobody has to look whether he is one too many: an idle runtime is silent.
+        let keep_alive = shared.in_place.keep_alive(shared.config.limits.keep_alive);
+        local.sleep_alone(keep_alive);
         core = local.home().take_gift();
+        if core.is_none() && keep_alive.is_some_and(|time| since.elapsed() >= time) && shared.in_place.retire() {
+            core = shared.resting.leave_line(local.home());
+            match core {
+                Some(_) => shared.in_place.stay(),
+                None => return None,
+            }
+        }
     }
     core
+}
+
+/// A thread that was in place, and has tasks of its own, sees to these while it stands in line; and to the drivers that
+/// their timers and sockets stand with, like any guest without a core.
+fn run_own_tasks(shared: &Shared, local: &Local, watch: &Watch) {
+    if shared.is_stopping() {
+        return local.close();
+    }
+    work_alone(local, &|| false);
+    if !local.is_busy() {
+        local.sleep_alone(Some(GUARD_NAP));
+        watch.turn_stuck_drivers(shared);
+    }
 }
 
 /// Runs what is ready on a thread that has no core: its own tasks, `block_on`'s main future among them.
@@ -147,17 +188,24 @@ impl Core {
     ///
     /// INSTEAD OF taking them in turn: then a main future that joins ten thousand tasks one by one is woken by each of them
     /// (106 ns a task spawned and joined); behind a batch it finds most of them done (before and after in the log).
-    fn run_batch(&self, local: &Local, done: &dyn Fn() -> bool) {
+    /// Bounded in count and time, so that sockets and timers are never starved. False if a task has given the core away.
+    #[must_use]
+    fn run_batch(&self, local: &Local, done: &dyn Fn() -> bool) -> bool {
         let batch = self.batch.get() as usize;
         let mut ran = 0;
         loop {
             let before = ran;
             // Those that are ready now: one that yields comes again only after the core's tasks.
             let ready = local.ready_len().min(batch - ran);
-            ran += (0..ready).take_while(|_| local.run_one() && !done()).count();
+            ran += (0..ready).take_while(|_| local.run_one() && self.is_held() && !done()).count();
+            if !self.is_held() {
+                return false;
+            }
             while ran < batch {
                 let Some(task) = self.next_task() else { break };
-                self.run(task);
+                if !self.run(task) {
+                    return false;
+                }
                 ran += 1;
             }
             if ran == before || ran >= batch {
@@ -166,6 +214,7 @@ impl Core {
         }
         self.worker().publish_rest();
         self.ran.set(self.ran.get() + ran as u32);
+        true
     }
 
     /// A look at the driver between two batches, without sleeping.
@@ -344,7 +393,8 @@ impl Core {
         while let Some(task) = self.next_task() {
             any = true;
             task.cancel_for_shutdown();
-            self.run(task);
+            let kept = self.run(task);
+            debug_assert!(kept, "nobody gives a core away while the runtime ends");
         }
         any
     }

@@ -1,7 +1,7 @@
 //! Blocking jobs: limits, panics, cancels, and what a job may do.
 //!
-//! Cases of the catalogue: BLK-01 to BLK-03, BLK-05 to BLK-09. BLK-04 needs a kernel that refuses threads, and stands in
-//! `tests/real`.
+//! Cases of the catalogue: BLK-01 to BLK-03, BLK-05 to BLK-09. BLK-04 needs a system that refuses threads, and stands in
+//! `tests/real/refused.rs`.
 
 use super::{PATIENCE, panic_quietly, runtimes};
 use mainspring::runtime::{Builder, Handle, Runtime};

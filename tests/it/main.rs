@@ -11,6 +11,7 @@ mod auto_traits;
 mod blocking;
 mod fs;
 mod group;
+mod in_place;
 mod macros;
 mod misuse;
 mod net;

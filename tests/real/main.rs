@@ -34,6 +34,7 @@ mod limits;
 mod local;
 mod orders;
 mod processes;
+mod refused;
 mod signals;
 mod sleeping;
 mod sockets;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         orders::CASES,
         exits::CASES,
         limits::CASES,
+        refused::CASES,
         faults::CASES,
         signals::CASES,
         processes::CASES,
