@@ -53,7 +53,11 @@
 //! src/task/waker.rs
 //! src/task/join.rs
 //! src/task/model/home.rs
+//! src/sync/holder.rs
 //! src/sync/wait_list.rs
+//! src/sync/guard.rs
+//! src/sync/mutex.rs
+//! src/sync/rwlock.rs
 //! src/sched/owned.rs
 //! src/sched/queue.rs
 //! src/sched/in_place.rs

@@ -183,6 +183,16 @@ impl<S, T> DerefMut for Locked<'_, S, T> {
 }
 
 impl<S, T: Copy> Locked<'_, S, T> {
+    /// Does nobody wait?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.line.len == 0
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.line.len
+    }
+
     /// What the first in line wants.
     pub(crate) fn first(&self) -> Option<T> {
         // SAFETY: null, or WAITING and in this list, so it lives and is ours to touch (W1, W3).

@@ -1,0 +1,195 @@
+//! Waiting, with a mutex in hand, for something that the mutex protects to change.
+//!
+//! - **V1** A waiter stands in line before it lets go of the mutex: whoever changes the state under the mutex and then notifies finds
+//!   it there.
+//! - **V2** A notification is for who waits now; none is kept. One that had come to somebody who then went away goes to the next.
+
+use super::blocking;
+use super::mutex::MutexGuard;
+use super::wait_list::{Entered, Locked, Operation, Wait, WaitList};
+use crate::base::atomic::const_outside_models;
+use crate::task::wait::{self, WaitKind};
+use std::fmt;
+use std::panic::Location;
+use std::pin::pin;
+
+/// Lets go of a [`Mutex`](super::Mutex), waits to be notified, and takes the mutex again.
+///
+/// # Examples
+/// ```
+/// use mainspring::sync::{Condvar, Mutex};
+/// use std::sync::Arc;
+///
+/// mainspring::runtime::Runtime::new()?.block_on(async {
+///     let shared = Arc::new((Mutex::new(false), Condvar::new()));
+///     let other = shared.clone();
+///     let task = mainspring::spawn(async move {
+///         *other.0.lock().await = true;
+///         other.1.notify_one();
+///     });
+///     let guard = shared.1.wait_while(shared.0.lock().await, |is_done| !*is_done).await;
+///     assert!(*guard);
+///     drop(guard);
+///     task.await.unwrap();
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Condvar {
+    list: WaitList<(), Ticket>,
+}
+
+/// What a waiter has in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ticket {
+    Waits,
+    /// By `notify_one`: if it is not used, it goes to the next.
+    One,
+    /// By `notify_all`.
+    All,
+}
+
+impl Condvar {
+    const_outside_models! {
+        /// Nobody waits.
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { list: WaitList::new(()) }
+        }
+    }
+
+    /// Lets go of the mutex, waits for a notification, takes the mutex again. The state may have changed once more until then, so
+    /// look again, or use [`wait_while`](Self::wait_while).
+    ///
+    /// # Cancellation
+    /// **Lossy.** The guard is gone: after a drop the mutex is not held, whether or not a notification had come. A notification
+    /// that had come goes to the next.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::{Condvar, Mutex};
+    /// # use std::future::poll_fn;
+    /// # use std::{pin::pin, task::Poll};
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// let (mutex, condition) = (Mutex::new(0), Condvar::new());
+    /// let mut waiting = pin!(condition.wait(mutex.lock().await));
+    /// poll_fn(|cx| Poll::Ready(assert!(waiting.as_mut().poll(cx).is_pending()))).await;
+    /// *mutex.lock().await = 1;
+    /// condition.notify_one();
+    /// assert_eq!(*waiting.await, 1);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn wait<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+    ) -> impl Future<Output = MutexGuard<'a, T>> + use<'_, 'a, T> {
+        self.wait_at(guard, Location::caller())
+    }
+
+    /// Waits until the condition is false; looks before the first wait, too.
+    ///
+    /// # Cancellation
+    /// **Lossy.** As for [`wait`](Self::wait).
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::{Condvar, Mutex};
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// let (mutex, condition) = (Mutex::new(1), Condvar::new());
+    /// let guard = condition.wait_while(mutex.lock().await, |n| *n == 0).await;
+    /// assert_eq!(*guard, 1);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn wait_while<'a, T: ?Sized, F: FnMut(&mut T) -> bool>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        mut condition: F,
+    ) -> impl Future<Output = MutexGuard<'a, T>> + use<'_, 'a, T, F> {
+        let at = Location::caller();
+        async move {
+            while condition(&mut guard) {
+                guard = self.wait_at(guard, at).await;
+            }
+            guard
+        }
+    }
+
+    async fn wait_at<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        at: &'static Location<'static>,
+    ) -> MutexGuard<'a, T> {
+        let mutex = MutexGuard::mutex(&guard);
+        let mut waiting = pin!(Wait::new(self, Waiting(()), at));
+        waiting.as_mut().stand_in_line();
+        drop(guard);
+        waiting.await;
+        mutex.lock_at(at).await
+    }
+
+    /// As [`wait`](Self::wait), for a thread that is no task.
+    ///
+    /// # Panics
+    /// Inside an async task; await `wait` there.
+    #[track_caller]
+    pub fn blocking_wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        blocking::wait("blocking_wait", self.wait(guard))
+    }
+
+    /// Notifies the one who has waited longest, if anybody waits.
+    pub fn notify_one(&self) {
+        self.list.lock().grant_first(Ticket::One);
+    }
+
+    /// Notifies everybody who waits.
+    pub fn notify_all(&self) {
+        self.list.lock().grant_all(Ticket::All);
+    }
+}
+
+impl Default for Condvar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiters = self.list.lock().waiters();
+        f.debug_struct("Condvar").field("waiters", &waiters).finish()
+    }
+}
+
+/// Waiting to be notified.
+struct Waiting(());
+
+impl Operation<&Condvar> for Waiting {
+    type State = ();
+    type Ticket = Ticket;
+    type Output = ();
+
+    const NAME: &'static str = "Condvar::wait";
+
+    fn list(condvar: &Condvar) -> &WaitList<(), Ticket> {
+        &condvar.list
+    }
+
+    fn note(&self, object: u64, at: &'static Location<'static>) {
+        wait::note(wait::Wait { kind: WaitKind::Condvar, object, at });
+    }
+
+    fn enter(&mut self, _: &&Condvar, _: &mut Locked<'_, (), Ticket>) -> Entered<Ticket> {
+        Entered::Waits(Ticket::Waits)
+    }
+
+    fn finish(&mut self, _: &Condvar, _: Ticket, _: &'static Location<'static>) {}
+
+    fn give_back(&mut self, condvar: &&Condvar, ticket: Ticket) {
+        if ticket == Ticket::One {
+            condvar.notify_one();
+        }
+    }
+}
