@@ -12,6 +12,7 @@ pub(crate) mod common;
 mod connections;
 mod echo;
 mod files;
+mod locks;
 mod memory;
 mod outside;
 mod parallel;
@@ -28,6 +29,7 @@ pub(crate) fn cases<F: Field>() -> Vec<Case> {
         spawn::cases::<F>,
         turns::cases::<F>,
         ping_pong::cases::<F>,
+        locks::cases::<F>,
         timers::cases::<F>,
         memory::cases::<F>,
         parallel::cases::<F>,

@@ -58,6 +58,7 @@
 //! src/sync/guard.rs
 //! src/sync/mutex.rs
 //! src/sync/rwlock.rs
+//! src/sync/kit.rs
 //! src/sched/owned.rs
 //! src/sched/queue.rs
 //! src/sched/in_place.rs

@@ -24,6 +24,7 @@ pub(crate) mod case;
 pub(crate) mod disk;
 pub(crate) mod doors;
 pub(crate) mod load;
+pub(crate) mod locks;
 pub(crate) mod machine;
 pub(crate) mod oneshot;
 pub(crate) mod progress;

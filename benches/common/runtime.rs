@@ -10,6 +10,7 @@
 
 use super::case::Class;
 use super::doors::{Blocking, Children, Files};
+use super::locks::Locks;
 use std::fmt::Debug;
 use std::future::Future;
 use std::io;
@@ -34,8 +35,8 @@ pub(crate) trait Runtime: Sized + 'static {
     const YIELDS_TO_OTHERS: bool = true;
     /// Whether it is another flavour again but for its files, so that only questions about those are put to it.
     const FILES_ONLY: bool = false;
-    /// What it shares with its crate's other flavours.
-    type Leaves: Leaves;
+    /// What it shares with its crate's other flavours: leaves and locks.
+    type Leaves: Leaves + Locks;
     /// Its closures that block, or [`Nobody`](super::doors::Nobody).
     type Blocking: Blocking;
     /// Its files, or `Nobody`.

@@ -2,6 +2,7 @@
 
 mod doors_of_mainspring;
 mod doors_of_tokio;
+mod locks;
 mod on_mainspring;
 mod on_tokio;
 

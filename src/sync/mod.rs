@@ -26,6 +26,9 @@ mod rwlock;
 mod condvar;
 mod once_cell;
 
+#[cfg(test)]
+mod kit;
+
 pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
 pub use condvar::Condvar;
 pub use mutex::{

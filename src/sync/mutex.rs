@@ -465,3 +465,56 @@ impl fmt::Display for TryLockError {
 }
 
 impl Error for TryLockError {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kit::{Owned, poll, wait_for};
+    use super::*;
+    use crate::base::atomic::{model, model_thread};
+    use std::task::Waker;
+
+    #[test]
+    fn model_three_threads_exclude_each_other_and_all_get_in() {
+        model(|| {
+            let (mutex, owned) = (Arc::new(Mutex::new(())), Owned::new());
+            let threads = [(); 2].map(|()| {
+                let (mutex, owned) = (mutex.clone(), owned.clone());
+                model_thread::spawn(move || {
+                    let _guard = wait_for(mutex.lock());
+                    owned.count();
+                })
+            });
+            {
+                let _guard = wait_for(mutex.lock());
+                owned.count();
+            }
+            threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+            let guard = mutex.try_lock().expect("M2: everybody has gone");
+            assert_eq!(owned.count(), 4);
+            drop(guard);
+            // ORDER: Relaxed, everybody has gone.
+            assert_eq!(mutex.raw.word.load(Ordering::Relaxed), 0, "M1");
+        });
+    }
+
+    #[test]
+    fn model_syn_03_a_lock_handed_to_somebody_who_leaves_goes_on_to_the_next() {
+        model(|| {
+            let (mutex, owned) = (Arc::new(Mutex::new(())), Owned::new());
+            let guard = mutex.try_lock().expect("free");
+            let mut leaving = Box::pin(mutex.clone().lock_owned());
+            assert!(poll(&mut leaving, Waker::noop()).is_pending());
+            let leaver = model_thread::spawn(move || drop(leaving));
+            let (other, theirs) = (mutex.clone(), owned.clone());
+            let waiting = model_thread::spawn(move || {
+                let _guard = wait_for(other.lock());
+                theirs.count();
+            });
+            owned.count();
+            drop(guard);
+            leaver.join().expect("no panic");
+            waiting.join().expect("no panic");
+            assert!(mutex.try_lock().is_ok());
+        });
+    }
+}

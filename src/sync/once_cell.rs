@@ -313,3 +313,28 @@ impl<T> fmt::Display for SetError<T> {
 }
 
 impl<T: fmt::Debug> Error for SetError<T> {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kit::wait_for;
+    use super::*;
+    use crate::base::atomic::{model, model_thread};
+    use std::sync::Arc;
+
+    #[test]
+    fn model_the_right_goes_from_one_that_fails_to_one_that_does_not() {
+        model(|| {
+            let cell = Arc::new(OnceCell::new());
+            let other = cell.clone();
+            let failing = model_thread::spawn(move || wait_for(other.get_or_try_init(|| async { Err(()) })).copied());
+            let other = cell.clone();
+            let asking = model_thread::spawn(move || *wait_for(other.get_or_init(|| async { 2 })));
+            assert!(matches!(wait_for(cell.get_or_init(|| async { 1 })), 1 | 2));
+            let value = cell.get().copied();
+            let failed = failing.join().expect("no panic");
+            assert!(failed.is_err() || failed.ok() == value, "O2, O3");
+            assert_eq!(Some(asking.join().expect("no panic")), value);
+            assert!(!cell.list.lock().making);
+        });
+    }
+}

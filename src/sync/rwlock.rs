@@ -498,3 +498,60 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
         shown.field("waiters", &waiters).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::kit::{Owned, poll, wait_for};
+    use super::*;
+    use crate::base::atomic::{model, model_thread};
+    use std::task::Waker;
+
+    #[test]
+    fn model_readers_and_a_writer_exclude_each_other_and_all_get_in() {
+        model(|| {
+            let (lock, owned) = (Arc::new(RwLock::new(())), Owned::new());
+            let (other, theirs) = (lock.clone(), owned.clone());
+            let writer = model_thread::spawn(move || {
+                let _guard = wait_for(other.write());
+                theirs.count();
+            });
+            let (other, theirs) = (lock.clone(), owned.clone());
+            let reader = model_thread::spawn(move || {
+                let _guard = wait_for(other.read());
+                theirs.read()
+            });
+            {
+                let _guard = wait_for(lock.read());
+                assert!(owned.read() < 2);
+            }
+            writer.join().expect("no panic");
+            reader.join().expect("no panic");
+            assert!(lock.try_write().is_ok());
+            // ORDER: Relaxed, everybody has gone.
+            assert_eq!(lock.raw.word.load(Ordering::Relaxed), 0, "R1");
+        });
+    }
+
+    #[test]
+    fn model_a_writer_that_turns_into_a_reader_or_leaves_the_line_lets_readers_in() {
+        model(|| {
+            let (lock, owned) = (Arc::new(RwLock::new(())), Owned::new());
+            let writer = lock.try_write().expect("free");
+            let mut leaving = Box::pin(lock.clone().write_owned());
+            assert!(poll(&mut leaving, Waker::noop()).is_pending());
+            let leaver = model_thread::spawn(move || drop(leaving));
+            let (other, theirs) = (lock.clone(), owned.clone());
+            let reader = model_thread::spawn(move || {
+                let _guard = wait_for(other.read());
+                theirs.read()
+            });
+            owned.count();
+            let mine = writer.downgrade();
+            assert_eq!(owned.read(), 1);
+            leaver.join().expect("no panic");
+            assert_eq!(reader.join().expect("the first reader is still in, and the second got in"), 1);
+            drop(mine);
+            assert!(lock.try_write().is_ok());
+        });
+    }
+}

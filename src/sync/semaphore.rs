@@ -562,3 +562,58 @@ impl fmt::Display for TryAcquireError {
 }
 
 impl Error for TryAcquireError {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kit::{poll, wait_for};
+    use super::*;
+    use crate::base::atomic::{model, model_thread};
+    use std::task::Waker;
+
+    #[test]
+    fn model_syn_02_two_acquirers_and_a_closer_conserve_the_permits() {
+        model(|| {
+            let semaphore = Arc::new(Semaphore::new(1));
+            let acquirer = |count| {
+                let semaphore = semaphore.clone();
+                model_thread::spawn(move || wait_for(semaphore.acquire_many(count)).is_ok())
+            };
+            let threads = [acquirer(1), acquirer(1)];
+            semaphore.close();
+            let got = threads.map(|thread| thread.join().expect("no panic"));
+            assert_eq!(semaphore.available_permits(), 1, "P3");
+            assert!(semaphore.is_closed() && wait_for(semaphore.acquire()).is_err(), "{got:?}");
+        });
+    }
+
+    #[test]
+    fn model_syn_02_permits_that_come_back_one_by_one_reach_whoever_wants_two() {
+        model(|| {
+            let semaphore = Arc::new(Semaphore::new(0));
+            let giver = || {
+                let semaphore = semaphore.clone();
+                model_thread::spawn(move || semaphore.add_permits(1))
+            };
+            let givers = [giver(), giver()];
+            drop(wait_for(semaphore.acquire_many(2)).expect("open"));
+            givers.into_iter().for_each(|thread| thread.join().expect("no panic"));
+            assert_eq!(semaphore.available_permits(), 2);
+        });
+    }
+
+    #[test]
+    fn model_syn_03_whoever_wanted_many_and_leaves_lets_those_behind_go() {
+        model(|| {
+            let semaphore = Arc::new(Semaphore::new(1));
+            let mut many = Box::pin(semaphore.clone().acquire_many_owned(2));
+            assert!(poll(&mut many, Waker::noop()).is_pending());
+            let other = semaphore.clone();
+            let waiting = model_thread::spawn(move || drop(wait_for(other.acquire()).expect("open")));
+            drop(many);
+            waiting.join().expect("no panic");
+            assert_eq!(semaphore.available_permits(), 1);
+            // ORDER: Relaxed, everybody has gone.
+            assert_eq!(semaphore.word.load(Ordering::Relaxed), ONE, "P1");
+        });
+    }
+}

@@ -603,11 +603,9 @@ fn same_waker(known: Option<&Waker>, new: Option<&Waker>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kit::{Bell, Owned, poll, wait_for};
     use super::*;
-    use crate::base::atomic::{Condvar, model, model_thread};
-    use std::sync::atomic::AtomicU32 as Count;
-    use std::task::Wake;
-    use std::time::Duration;
+    use crate::base::atomic::{model, model_thread};
 
     /// The smallest primitive there is: a token that one has, everything under the lock.
     struct Token(WaitList<bool, bool>);
@@ -660,55 +658,11 @@ mod tests {
         }
     }
 
-    /// A waker that a thread can sleep on, and that counts.
-    struct Bell {
-        rung: Mutex<bool>,
-        sleeper: Condvar,
-        rings: Count,
-    }
-
-    impl Bell {
-        fn new() -> Arc<Self> {
-            Arc::new(Self { rung: Mutex::new(false), sleeper: Condvar::new(), rings: Count::new(0) })
-        }
-
-        fn wait(&self) {
-            let mut rung = self.rung.lock();
-            while !mem::take(&mut *rung) {
-                rung = self.sleeper.wait_for(rung, Duration::from_secs(60)).0;
-            }
-        }
-    }
-
-    impl Wake for Bell {
-        fn wake(self: Arc<Self>) {
-            self.rings.fetch_add(1, Ordering::Relaxed);
-            *self.rung.lock() = true;
-            self.sleeper.notify_one();
-        }
-    }
-
-    fn poll<F: Future>(future: &mut Pin<Box<F>>, waker: &Waker) -> Poll<F::Output> {
-        future.as_mut().poll(&mut Context::from_waker(waker))
-    }
-
-    /// Polls until it is ready, asleep in between.
-    fn wait_for<F: Future>(mut future: Pin<Box<F>>) -> F::Output {
-        let bell = Bell::new();
-        let waker = Waker::from(bell.clone());
-        loop {
-            match poll(&mut future, &waker) {
-                Poll::Ready(output) => return output,
-                Poll::Pending => bell.wait(),
-            }
-        }
-    }
-
     #[test]
     fn model_three_threads_have_the_token_in_turn_and_no_wake_up_is_lost() {
         model(|| {
             let token = Token::new();
-            let owned = Arc::new(Owned(UnsafeCell::new(0)));
+            let owned = Owned::new();
             let threads = [(); 2].map(|()| {
                 let (token, owned) = (token.clone(), owned.clone());
                 model_thread::spawn(move || {
@@ -727,23 +681,6 @@ mod tests {
         });
     }
 
-    /// What belongs to whoever has the token.
-    struct Owned(UnsafeCell<u32>);
-
-    impl Owned {
-        fn count(&self) -> u32 {
-            self.0.with_mut(|count| {
-                // SAFETY: whoever has the token has the cell. That is what the model proves: loom watches the accesses.
-                let count = unsafe { &mut *count };
-                *count += 1;
-                *count
-            })
-        }
-    }
-
-    // SAFETY: as in `count`.
-    unsafe impl Sync for Owned {}
-
     #[test]
     fn model_syn_03_a_waiter_that_goes_away_loses_nothing_whether_or_not_it_was_granted() {
         model(|| {
@@ -758,7 +695,7 @@ mod tests {
             let leaver = model_thread::spawn(move || drop(first));
             mine.put_back();
             leaver.join().expect("no panic");
-            assert_eq!(bells[1].rings.load(Ordering::Relaxed), 1, "woken once, by the token or by the one who left");
+            assert_eq!(bells[1].rings(), 1, "woken once, by the token or by the one who left");
             assert!(poll(&mut second, &wakers[1]).is_ready());
         });
     }
@@ -775,7 +712,7 @@ mod tests {
             let giver = model_thread::spawn(move || mine.put_back());
             let is_ready = poll(&mut waiting, &wakers[1]).is_ready();
             giver.join().expect("no panic");
-            let rings = bells.each_ref().map(|bell| bell.rings.load(Ordering::Relaxed));
+            let rings = bells.each_ref().map(|bell| bell.rings());
             assert!(if is_ready { rings == [1, 0] } else { rings == [0, 1] }, "{is_ready} {rings:?}");
         });
     }
@@ -835,9 +772,9 @@ mod tests {
         crowd.iter_mut().for_each(|future| assert!(poll(future, &waker).is_pending()));
         let mut locked = mine.0.lock();
         locked.grant_all(false);
-        assert_eq!(bell.rings.load(Ordering::Relaxed), 0, "W5");
+        assert_eq!(bell.rings(), 0, "W5");
         drop(locked);
-        assert_eq!(bell.rings.load(Ordering::Relaxed), 100);
+        assert_eq!(bell.rings(), 100);
         crowd.into_iter().for_each(mem::forget);
     }
 }

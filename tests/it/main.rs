@@ -19,6 +19,7 @@ mod process;
 mod sched;
 mod shutdown;
 mod simulated;
+mod sync;
 mod task;
 mod task_matrix;
 mod threads;

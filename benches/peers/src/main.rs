@@ -25,6 +25,7 @@ mod doors_of_nio;
 mod doors_of_smol;
 #[allow(dead_code, reason = "which parts are used depends on the features")]
 mod kit;
+mod locks;
 #[cfg(feature = "compio")]
 mod on_compio;
 #[cfg(feature = "glommio")]
