@@ -1,5 +1,7 @@
 //! What the tests of locks share.
 
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,4 +44,20 @@ pub(super) fn now<F: Future>(future: F) -> F::Output {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it is not to be had at once"),
     }
+}
+
+/// So many for each of the six, which takes some ten seconds; `PROPTEST_CASES=100000` is for longer nights.
+const SEQUENCES: u32 = 4_000;
+
+/// Runs random sequences of such steps.
+pub(super) fn check<S: Strategy>(step: S, run: impl Fn(Vec<S::Value>)) {
+    let default = Config::default();
+    let config = Config { cases: SEQUENCES.max(default.cases), failure_persistence: None, ..default };
+    let sequences = prop::collection::vec(step, 1..24);
+    TestRunner::new(config)
+        .run(&sequences, |steps| {
+            run(steps);
+            Ok(())
+        })
+        .unwrap();
 }

@@ -2,6 +2,7 @@
 
 mod kit;
 mod leaving;
+mod meetings;
 mod misuse;
 mod models;
 mod strangers;

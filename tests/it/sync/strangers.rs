@@ -135,7 +135,7 @@ fn come_back(leaves: bool) {
     assert!(asking.as_mut().poll(&mut cx).is_pending());
     drop(making);
     assert!(asking.as_mut().poll(&mut cx).is_ready());
-    assert!(deeds.count.load(Ordering::SeqCst) > 20, "the waker was cloned, woken and dropped");
+    assert!(deeds.count.load(Ordering::SeqCst) > 10, "the waker was cloned, woken and dropped");
 }
 
 /// Makes two wait, of whom the first has a bad waker; wakes both; and then it must all go on.
