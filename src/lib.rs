@@ -52,6 +52,7 @@
 //! src/task/cell.rs
 //! src/task/waker.rs
 //! src/task/join.rs
+//! src/task/local.rs
 //! src/task/model/home.rs
 //! src/sync/holder.rs
 //! src/sync/wait_list.rs

@@ -179,7 +179,6 @@ impl Builder {
 
     #[inline]
     pub(super) fn birth(self, spawned_at: &'static Location<'static>) -> Birth {
-        let name = self.name.map(|name| Box::new(name.into_boxed_str()));
-        Birth { name, daemon: self.daemon, ..Birth::at(spawned_at) }
+        Birth { daemon: self.daemon, ..Birth::at(spawned_at) }.named(self.name)
     }
 }

@@ -131,7 +131,7 @@ impl Shared {
         R: Send + 'static,
     {
         if self.config.flavour == Flavour::Simulated {
-            birth.is_job = true;
+            birth.becomes_job();
             return self.spawn(Job(Some(job)), birth);
         }
         let (task, handle) = self.make_job(job, birth);
@@ -145,7 +145,7 @@ impl Shared {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        birth.is_job = true;
+        birth.becomes_job();
         birth.id = self.outside.take_ids(1);
         birth.born_ms = coarse_ms(&self.workers[0].driver);
         if !birth.daemon {
@@ -348,7 +348,7 @@ impl<T> Book<T> {
 
 impl Running {
     pub(super) fn of(task: &Header) -> Self {
-        let name = task.name.as_ref().map(|name| name.to_string());
+        let name = task.name().map(str::to_owned);
         Self { id: task.id, name, spawned_at: task.spawned_at, born_ms: task.born_ms }
     }
 }

@@ -108,8 +108,7 @@ impl Shared {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let name =
-            birth.name.as_ref().map_or_else(|| format!("{}-dedicated", self.config.thread_name), |n| n.to_string());
+        let name = birth.name().map_or_else(|| format!("{}-dedicated", self.config.thread_name), str::to_owned);
         let (task, handle) = self.make_job(job, birth);
         match self.dedicated.enter(Running::of(task.header()), plan.stop) {
             Some(place) => self.start(task, place, name, plan.stack_size).map(|()| handle),

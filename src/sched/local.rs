@@ -188,9 +188,7 @@ impl Local {
     ) -> JoinHandle<()> {
         // SAFETY: only the lifetime changes, and by the caller's promise the task is gone before the future is.
         let future: Pin<&'static mut (dyn Future<Output = ()> + 'static)> = unsafe { mem::transmute(future) };
-        // `run` waits for main by itself, so main is not counted.
-        let birth = Birth { parent: 0, daemon: true, ..Birth::at(spawned_at) };
-        self.spawn(future, birth)
+        self.spawn(future, Birth::of_main(spawned_at))
     }
 
     /// Takes in what other threads have left.

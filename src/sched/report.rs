@@ -34,7 +34,7 @@ impl<'a> UnhandledPanic<'a> {
     /// Its name, if it has one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.task.name.as_ref().map(|name| &***name)
+        self.task.name()
     }
 
     /// Where it was spawned.
@@ -87,7 +87,7 @@ impl TaskInfo {
         let waiting_for = if header.has_started() { wait::of(header).to_string() } else { "its first poll".to_owned() };
         Self {
             id: header.public_id(),
-            name: header.name.as_ref().map(|name| name.to_string()),
+            name: header.name().map(str::to_owned),
             spawned_at: Some(header.spawned_at),
             waiting_for,
             age: Some(age(header.born_ms, now_ms)),

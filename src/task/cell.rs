@@ -12,8 +12,9 @@
 //! the registry must be left before the last reference goes, and only the caller knows whether it stands on the home
 //! worker's thread (then it unlinks and completes in one step) or elsewhere (then it sends a [`Dead`] home).
 
+use super::birth::Birth;
 use super::error::{CancelCause, JoinError};
-use super::header::{CURRENT, Flags, Header, Links, current_id};
+use super::header::{CURRENT, Flags, Header, Links};
 use super::join::JoinHandle;
 use super::state::{AfterDrop, AfterPoll, AfterWake, Completion, StartPoll, State};
 use super::{Id, budget, pool, wait, waker};
@@ -25,7 +26,7 @@ use std::any::Any;
 use std::cell::Cell as StdCell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
@@ -74,25 +75,6 @@ struct Cell<F: Future, S> {
 union Stage<F: Future> {
     future: ManuallyDrop<F>,
     output: ManuallyDrop<Result<F::Output, JoinError>>,
-}
-
-/// What a new task is told about itself.
-pub(crate) struct Birth {
-    pub(crate) id: u64,
-    pub(crate) parent: u64,
-    pub(crate) spawned_at: &'static Location<'static>,
-    pub(crate) name: Option<Box<Box<str>>>,
-    pub(crate) born_ms: u32,
-    pub(crate) daemon: bool,
-    pub(crate) is_job: bool,
-}
-
-impl Birth {
-    /// Of a task that the current one, if any, spawns at this place: without a name, and neither a daemon nor a job. Its number
-    /// and date are the scheduler's to fill in.
-    pub(crate) fn at(spawned_at: &'static Location<'static>) -> Self {
-        Self { id: 0, parent: current_id(), spawned_at, name: None, born_ms: 0, daemon: false, is_job: false }
-    }
 }
 
 /// The right and the duty to run a task once (T6). Dropping it without running would strand the task, so nobody does.
@@ -193,7 +175,7 @@ fn new_header<F: Future + 'static, S: Schedule>(home: &S, birth: Birth) -> Heade
         join_waker: UnsafeCell::new(None),
         id: birth.id,
         spawned_at: birth.spawned_at,
-        name: birth.name,
+        extra: birth.extra,
         parent: birth.parent,
         wait_at: AtomicPtr::new(ptr::null_mut()),
         wait_for: AtomicU64::new(0),
@@ -566,7 +548,8 @@ unsafe fn schedule<S: Schedule>(task: NonNull<Header>) {
 
 #[cold]
 fn drop_belongings(header: &mut Header) {
-    header.name = None;
+    // A task-local of the user's may go with it.
+    drop_quietly(header.extra.take());
     // SAFETY: a mutable reference means that nobody else looks.
     let left = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
     drop_quietly(left);
@@ -581,7 +564,7 @@ unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {
     let home = NonNull::new(header.home().cast_mut()).expect("every task has a home").cast::<S>();
     // Of all the fields these two own something. The slot is empty by T5, unless cloning a waker panicked on the way.
     // SAFETY: as above.
-    if header.name.is_some() || header.join_waker.with(|slot| unsafe { (*slot).is_some() }) {
+    if header.extra.is_some() || header.join_waker.with(|slot| unsafe { (*slot).is_some() }) {
         drop_belongings(header);
     }
     // SAFETY: the block came from `allocate` with this layout, and nobody points at it any more.

@@ -6,6 +6,7 @@
 
 use super::Id;
 use super::cell::VTable;
+use super::extra::Extra;
 use super::state::State;
 use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UNDER_LOOM, UnsafeCell};
 use crate::base::context::{Claim, Index, Slot};
@@ -48,8 +49,8 @@ pub(crate) struct Header {
     pub(crate) wakes: AtomicU32,
     /// The joiner's waker; T5 says who may touch it.
     pub(super) join_waker: UnsafeCell<Option<Waker>>,
-    /// Given by the builder. Doubly boxed because hardly any task has one, and a thin pointer is eight bytes less.
-    pub(crate) name: Option<Box<Box<str>>>,
+    /// A name and inherited values: hardly any task has them.
+    pub(super) extra: Option<Box<Extra>>,
     /// The task that spawned this one, or 0.
     pub(crate) parent: u64,
     /// The source line this task waits at, as far as `wait_for` says that it does. Written by whoever polls it.

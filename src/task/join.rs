@@ -118,7 +118,7 @@ impl<T> JoinHandle<T> {
     /// If the output was taken already.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.task().header().name.as_ref().map(|name| &***name)
+        self.task().header().name()
     }
 
     /// Leaves a waker for the completer; false if the task was done meanwhile.
@@ -231,8 +231,8 @@ fn describe(task: &TaskRef, f: &mut fmt::Formatter<'_>, kind: &str) -> fmt::Resu
     let header = task.header();
     let mut shown = f.debug_struct(kind);
     shown.field("id", &header.id);
-    if let Some(name) = &header.name {
-        shown.field("name", name);
+    if let Some(name) = header.name() {
+        shown.field("name", &name);
     }
     shown.field("state", &header.state).field("spawned_at", &format_args!("{}", header.spawned_at)).finish()
 }

@@ -20,15 +20,19 @@
 
 mod state;
 
+mod extra;
 mod header;
 mod pool;
 
+mod birth;
 mod cell;
 mod waker;
 
 mod error;
 mod id;
 mod join;
+
+mod local;
 
 pub(crate) mod budget;
 pub(crate) mod wait;
@@ -37,7 +41,8 @@ mod yield_now;
 #[cfg(test)]
 mod model;
 
-pub(crate) use cell::{Birth, Dead, Finished, Queued, Ran, Schedule, abort, spawn_cell, spawn_cell_local};
+pub(crate) use birth::Birth;
+pub(crate) use cell::{Dead, Finished, Queued, Ran, Schedule, abort, spawn_cell, spawn_cell_local};
 pub(crate) use error::panic_message;
 pub(crate) use header::{CURRENT, Flags, Header};
 pub(crate) use pool::{CellPool, POOL};
@@ -45,6 +50,7 @@ pub(crate) use pool::{CellPool, POOL};
 pub use error::{CancelCause, JoinError};
 pub use id::{Id, id, try_id};
 pub use join::{AbortHandle, JoinHandle};
+pub use local::{AccessError, LocalKey, TaskLocalFuture};
 pub use yield_now::{YieldNow, yield_now};
 
 crate::base::atomic::above_sched! {

@@ -108,8 +108,7 @@ impl Builder {
             let why = "a simulation has one thread: use `task::spawn_blocking`, which runs as a task there";
             return Err(io::Error::new(io::ErrorKind::Unsupported, why));
         }
-        let name = self.name.map(|name| Box::new(name.into_boxed_str()));
-        let birth = Birth { name, daemon: self.daemon, ..Birth::at(Location::caller()) };
+        let birth = Birth { daemon: self.daemon, ..Birth::at(Location::caller()) }.named(self.name);
         let stop = self.stop.clone();
         shared.spawn_dedicated(move || body(stop), birth, Plan { stack_size: self.stack_size, stop: self.stop })
     }

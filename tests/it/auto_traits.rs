@@ -33,7 +33,8 @@ use mainspring::sync::{
     TryLockError, WriteOwned,
 };
 use mainspring::task::{
-    self, AbortHandle, CancelCause, Id, JoinError, JoinHandle, QueueFull, SpawnLocalError, YieldNow,
+    self, AbortHandle, AccessError, CancelCause, Id, JoinError, JoinHandle, LocalKey, QueueFull, SpawnLocalError,
+    TaskLocalFuture, YieldNow,
 };
 use mainspring::thread::{self, Stop};
 use mainspring::time::{Elapsed, Instant, Interval, MissedTickBehavior, Sleep, Tick, Timeout};
@@ -107,6 +108,15 @@ fn rows_of_tasks_and_time() -> Vec<Row> {
         QueueFull<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         SpawnLocalError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         task::Builder: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        LocalKey<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        LocalKey<Neither>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        TaskLocalFuture<u8, Ready<u8>>: "Send Sync Unpin";
+        TaskLocalFuture<SendOnly, Ready<u8>>: "Send Unpin";
+        TaskLocalFuture<Neither, Ready<u8>>: "Unpin";
+        TaskLocalFuture<u8, Neither>: "Unpin";
+        TaskLocalFuture<PhantomPinned, Ready<u8>>: "Send Sync Unpin";
+        TaskLocalFuture<u8, PhantomPinned>: "Send Sync";
+        AccessError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
 
         runtime::Builder: "Send Sync Unpin";
         Runtime: "Send Sync Unpin UnwindSafe RefUnwindSafe";

@@ -21,6 +21,7 @@ mod shutdown;
 mod simulated;
 mod sync;
 mod task;
+mod task_local;
 mod task_matrix;
 mod threads;
 mod time;
