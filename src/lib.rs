@@ -68,6 +68,7 @@
 //! src/runtime/enter.rs
 //! src/time/timeout.rs
 //! src/group/member.rs
+//! src/group/block_on_scope.rs
 //! ```
 
 mod base;

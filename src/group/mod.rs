@@ -50,11 +50,13 @@ crate::base::atomic::above_sched! {
     mod task_group;
 
     mod scope;
+    mod block_on_scope;
 
     mod deadline;
 
     mod join_set;
 
+    pub use block_on_scope::{BlockScope, ScopedChild, block_on_scope};
     pub use child::Child;
     pub use deadline::{Shield, Within, cancelled, deadline, shield, timeout, timeout_at, token};
     pub use error::{ChildError, Failure, GroupError};

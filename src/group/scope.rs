@@ -26,18 +26,19 @@ use super::book::Phase;
 use super::cancel::{HARD, Place, SOFT};
 use super::error::{Failure, GroupError};
 use super::region::{Opened, Region};
-use super::shared::Shared;
+use super::shared::{Shared, tell_of_lost};
 use super::task_group::TaskGroup;
-use crate::base::quiet::bury;
 use crate::runtime::Handle;
 use crate::task::wait::{self, Wait, WaitKind};
 use crate::task::{CancelCause, try_id};
 use crate::time::{Duration, Instant, Sleep, sleep_until};
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+/// So long after everybody was told to go a scope that still waits says so.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Runs a body that spawns children, and ends after the last of them.
 ///
@@ -207,7 +208,7 @@ struct Running<F, R, E> {
 /// When a scope ends before its time: it listens to its token, and to the clock.
 pub(super) struct Closing {
     place: Place,
-    /// The own deadline, then the end of the grace.
+    /// The own deadline, then the end of the grace, then a moment at which a word is due about who still has not ended.
     timer: Option<Sleep>,
     grace: Duration,
     /// The cancel was seen, and the timer runs for the grace.
@@ -253,7 +254,9 @@ where
         let shared = Shared::new(region.token.clone(), region.deadline, Handle::current(), running_max);
         let group = TaskGroup { shared };
         let closing = Closing::new(own.filter(|own| region.deadline == Some(*own)), self.options.grace);
-        let body = Some(Box::pin(body(group.clone())));
+        // It may spawn before it makes its future, and then panic: that is a failure like any other.
+        let made = catch_unwind(AssertUnwindSafe(|| body(group.clone())));
+        let body = made.map_err(|payload| group.shared.fail_by_panic(payload)).ok().map(Box::pin);
         self.stage = Stage::Running(Running { group, body, value: None, region, closing, _opened: opened });
     }
 }
@@ -263,7 +266,7 @@ where
     F: Future<Output = Result<R, E>>,
 {
     fn poll(&mut self, at: &'static Location<'static>, cx: &mut Context<'_>) -> Poll<Result<R, GroupError<E>>> {
-        self.closing.poll(&self.group.shared, cx);
+        self.closing.poll(&self.group.shared, at, cx);
         self.poll_body(cx);
         if self.body.is_some() {
             return Poll::Pending;
@@ -313,7 +316,7 @@ impl Closing {
 
     /// Listens to the token and to the clock, and does what they say. Whatever it cancels wakes this very future again, so each
     /// step is one poll.
-    pub(super) fn poll<E>(&mut self, shared: &Shared<E>, cx: &mut Context<'_>) {
+    pub(super) fn poll<E>(&mut self, shared: &Shared<E>, at: &'static Location<'static>, cx: &mut Context<'_>) {
         if shared.runtime.is_stopping() {
             // Timers would not fire any more, and the children are being dropped.
             shared.token.abort(CancelCause::Shutdown);
@@ -333,18 +336,31 @@ impl Closing {
         }
         if shared.is_hard() && !self.is_hard {
             self.is_hard = true;
-            self.timer = None;
+            // Not in a runtime that ends: its timers have ended, and its own report names who is left.
+            let lasts = !shared.runtime.is_stopping();
+            self.timer = if lasts { Some(sleep_until(Instant::now().saturating_add(LONG))) } else { None };
             shared.end_grace(shared.cause());
         }
         if self.timer.as_mut().is_some_and(|timer| timer.poll_elapsed(cx.waker()).is_ready()) {
             self.timer = None;
-            shared.token.raise(if self.is_soft { HARD } else { SOFT }, CancelCause::Deadline);
+            match (self.is_soft, self.is_hard) {
+                (_, true) => say_who_waits(shared, at),
+                (is_soft, false) => {
+                    shared.token.raise(if is_soft { HARD } else { SOFT }, CancelCause::Deadline);
+                }
+            }
         }
     }
 
     pub(super) fn end<E>(&mut self, shared: &Shared<E>) {
         self.place.leave(&shared.token);
     }
+}
+
+/// A child that is told to go and does not is stuck in its poll: nobody can stop it, but it can be said.
+fn say_who_waits<E>(shared: &Shared<E>, at: &'static Location<'static>) {
+    let (children, seconds) = (shared.book.len(), LONG.as_secs());
+    eprintln!("mainspring: the scope at {at} was {}, and {seconds} s later {children} children block", shared.cause());
 }
 
 impl<F, R, E> Drop for Running<F, R, E> {
@@ -359,18 +375,6 @@ impl<F, R, E> Drop for Running<F, R, E> {
         shared.end_grace(CancelCause::ScopeEnded);
         failures.into_iter().for_each(tell_of_lost);
     }
-}
-
-/// A failure that nobody will read. A panic does not die silently.
-fn tell_of_lost<E>(failure: Failure<E>) {
-    if let Failure::Panicked(error) = failure {
-        eprintln!("mainspring: {error}; its scope was dropped before it could say so");
-        let _ = error.try_into_panic().map(bury_any);
-    }
-}
-
-fn bury_any(payload: Box<dyn Any + Send>) {
-    bury(payload);
 }
 
 impl<B, F, R, E> fmt::Debug for Scope<B, F, R, E> {

@@ -105,10 +105,11 @@ impl<E> Shared<E> {
             Failure::Error(_) | Failure::Panicked(_) => CancelCause::Failed { by },
         };
         let mut outcome = self.outcome.lock();
-        let is_news = !matches!(failure, Failure::Cancelled(_)) || outcome.failures.is_empty();
+        let is_cancel = matches!(failure, Failure::Cancelled(_));
+        let is_news = !outcome.is_orphaned && (!is_cancel || outcome.failures.is_empty());
         let unwanted = if is_news { outcome.failures.push(failure); None } else { Some(failure) };
         drop(outcome);
-        drop(unwanted);
+        unwanted.into_iter().for_each(tell_of_lost);
         let is_first = self.token.raise(SOFT, cause);
         self.outcome.lock().is_own_failure |= is_first;
     }
@@ -170,5 +171,13 @@ impl<E> Shared<E> {
 
     pub(super) fn is_hard(&self) -> bool {
         self.token.level() == HARD
+    }
+}
+
+/// A failure that nobody will read. A panic does not die silently.
+pub(super) fn tell_of_lost<E>(failure: Failure<E>) {
+    if let Failure::Panicked(error) = failure {
+        eprintln!("mainspring: {error}; its scope was dropped before it could say so");
+        error.try_into_panic().into_iter().for_each(bury);
     }
 }

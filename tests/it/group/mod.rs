@@ -7,6 +7,7 @@
 //!
 //! Cases of the catalogue: SCP-01 to SCP-08, SHD-04, MIS-11.
 
+mod borrowing;
 mod cancels;
 mod closing;
 mod scopes;
