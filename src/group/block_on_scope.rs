@@ -160,8 +160,8 @@ pub struct BlockScope<'scope, 'env: 'scope, E = Infallible> {
 impl<E> UnwindSafe for BlockScope<'_, '_, E> {}
 impl<E> RefUnwindSafe for BlockScope<'_, '_, E> {}
 
-/// A child's future as the runtime gets it.
-type Erased<E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send>>;
+/// A child's future; as the runtime gets it, it lives for `'static`.
+type Boxed<'a, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'a>>;
 
 impl<'scope, E: Send + 'static> BlockScope<'scope, '_, E> {
     fn shared(&self) -> &Arc<Shared<E>> {
@@ -196,7 +196,7 @@ impl<'scope, E: Send + 'static> BlockScope<'scope, '_, E> {
     {
         let packet = Arc::new(Packet(Mutex::new(None)));
         let to = packet.clone();
-        let child: Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'scope>> = Box::pin(async move {
+        let child: Boxed<'scope, E> = Box::pin(async move {
             let value = future.await?;
             // The future is gone by now, and if the handle is gone, too, then the value goes with `to` at the end of this block.
             *to.0.lock() = Some(value);
@@ -204,7 +204,7 @@ impl<'scope, E: Send + 'static> BlockScope<'scope, '_, E> {
         });
         // SAFETY: only the lifetime changes. The box becomes the future of a member and nothing else, so by M1 it is dropped before the
         // book closes; and by U1 nothing borrowed for `'scope` ends before that, since this scope is borrowed for as long.
-        let child = unsafe { mem::transmute::<_, Erased<E>>(child) };
+        let child = unsafe { mem::transmute::<Boxed<'scope, E>, Boxed<'static, E>>(child) };
         let task = match self.shared().spawn_member(child, Room::New, Location::caller()) {
             Some(task) => Child::of(task),
             None => Child::refused(self.shared().cause()),

@@ -26,12 +26,23 @@
 //!    grace lasts.
 //! 5. A group is *open*, *closing* (nobody enters) or *closed* (nobody is inside, for good).
 //!
+//! **Three forms**, each with the argument why it is sound beside it:
+//!
+//! | | children run | may borrow | ends before its children if |
+//! |---|---|---|---|
+//! | [`scope`](scope()) | on any worker, in parallel | no | its future is dropped: they are told to go, and go soon after |
+//! | [`scope_local`](scope_local()) | in turn, in the scope's own task | yes | never: they are a part of it |
+//! | [`block_on_scope`](block_on_scope()) | on any worker, while a thread waits | yes | never: that thread waits, whatever comes |
+//!
+//! No fourth form can have all three of tasks that run in parallel, that borrow, and a scope that is a future: a future may be leaked, and what it
+//! lent would end while tasks still use it.
+//!
 //! **How it works.** A child's future is wrapped, and the wrapper leaves the group's *book* when the future is gone, whatever the way
 //! (`member`, M1 and M2; `book`, G1 to G5). The scope's own future listens to its *token* (`cancel`, X1 to X4), runs the body, and waits
 //! for the book to be empty. What runs inside what is found through *regions* (`region`, P1), which are lent to the thread while
 //! their future is polled.
 //!
-//! Read in this order: the token, the book, regions, members, scopes.
+//! Read in this order: the token, the book, regions, members, scopes, the two forms that borrow.
 
 mod cancel;
 
@@ -50,6 +61,7 @@ crate::base::atomic::above_sched! {
     mod task_group;
 
     mod scope;
+    mod scope_local;
     mod block_on_scope;
 
     mod deadline;
@@ -62,6 +74,7 @@ crate::base::atomic::above_sched! {
     pub use error::{ChildError, Failure, GroupError};
     pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
     pub use scope::{Builder, Scope, scope};
+    pub use scope_local::{LocalChild, LocalScope, ScopeLocal, scope_local};
     pub use task_group::{SpawnWait, TaskGroup};
 }
 

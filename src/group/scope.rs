@@ -315,8 +315,8 @@ impl Closing {
     }
 
     /// Listens to the token and to the clock, and does what they say. Whatever it cancels wakes this very future again, so each
-    /// step is one poll.
-    pub(super) fn poll<E>(&mut self, shared: &Shared<E>, at: &'static Location<'static>, cx: &mut Context<'_>) {
+    /// step is one poll. True when everybody was told just now that the grace is over.
+    pub(super) fn poll<E>(&mut self, shared: &Shared<E>, at: &'static Location<'static>, cx: &mut Context<'_>) -> bool {
         if shared.runtime.is_stopping() {
             // Timers would not fire any more, and the children are being dropped.
             shared.token.abort(CancelCause::Shutdown);
@@ -334,7 +334,8 @@ impl Closing {
             // From here on it is the end of the grace that is listened for.
             let _ = self.place.poll(&shared.token, HARD, cx.waker());
         }
-        if shared.is_hard() && !self.is_hard {
+        let is_news = shared.is_hard() && !self.is_hard;
+        if is_news {
             self.is_hard = true;
             // Not in a runtime that ends: its timers have ended, and its own report names who is left.
             let lasts = !shared.runtime.is_stopping();
@@ -350,6 +351,7 @@ impl Closing {
                 }
             }
         }
+        is_news
     }
 
     pub(super) fn end<E>(&mut self, shared: &Shared<E>) {

@@ -1,4 +1,5 @@
 //! The same calls as in the other programs, each made as it should be.
+use mainspring::group::block_on_scope;
 use mainspring::net::TcpStream;
 use mainspring::runtime::Runtime;
 use std::rc::Rc;
@@ -26,5 +27,12 @@ pub fn fine(runtime: Runtime, stream: TcpStream, other: TcpStream) {
         ticks.tick().await;
         ticks.tick().await;
     });
+    let text = String::from("local");
+    let length = block_on_scope(runtime.handle(), async |scope| {
+        let child = scope.spawn(async { Ok::<_, std::io::Error>(text.len()) });
+        drop(scope.spawn(async { drop(scope.spawn(async { Ok(()) })); Ok(&text) }));
+        Ok(child.await?)
+    });
+    drop((length.unwrap(), text));
     drop(runtime.shutdown_timeout(Duration::from_secs(1)));
 }

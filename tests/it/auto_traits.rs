@@ -5,8 +5,9 @@ use mainspring::fs::{
     self, Act, DirEntry, File, NextEntry, OpenOptions, Operation, ReadDir, ReadFile, ReadToEnd, ReadToString,
 };
 use mainspring::group::{
-    self, CancellationToken, Cancelled, CancelledOwned, ChildError, DropGuard, Failure, GroupError, JoinNext,
-    JoinNextWithId, JoinSet, Scope, Shield, SpawnWait, TaskGroup, Within,
+    self, BlockScope, CancellationToken, Cancelled, CancelledOwned, ChildError, DropGuard, Failure, GroupError,
+    JoinNext, JoinNextWithId, JoinSet, LocalChild, LocalScope, Scope, ScopeLocal, ScopedChild, Shield, SpawnWait,
+    TaskGroup, Within,
 };
 use mainspring::net::tcp::{
     Accept, Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable,
@@ -285,6 +286,13 @@ fn rows_of_groups() -> Vec<Row> {
         Within<Ready<Neither>>: "Unpin UnwindSafe";
         Shield<Ready<SendOnly>>: "Send Unpin UnwindSafe";
         Shield<Ready<Neither>>: "Unpin UnwindSafe";
+        BlockScope<'static, 'static, SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        BlockScope<'static, 'static, Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        ScopedChild<'static, SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        ScopedChild<'static, Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        ScopeLocal<'static, u8, Ready<u8>, u8, u8>: "Unpin";
+        LocalScope<'static, u8>: "Unpin";
+        LocalChild<u8>: "Unpin";
         JoinSet<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         JoinSet<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         JoinNext<'static, u8>: "Send Sync Unpin RefUnwindSafe";

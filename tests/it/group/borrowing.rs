@@ -7,26 +7,26 @@
 
 use super::Alive;
 use crate::{PATIENCE, Watch, builders, message_of, panic_quietly, runtimes, until};
-use mainspring::group::{BlockScope, Builder, ChildError, Failure, GroupError, block_on_scope, scope};
+use mainspring::group::{BlockScope, Builder, Failure, GroupError, block_on_scope, scope};
 use mainspring::runtime::{self, Handle};
 use mainspring::task::{CancelCause, spawn, yield_now};
 use mainspring::time::{Duration, sleep};
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::thread;
 
-type Scope<'scope, 'env> = BlockScope<'scope, 'env, Said>;
+pub(super) type Scope<'scope, 'env> = BlockScope<'scope, 'env, Said>;
 
 /// An error in words. (With a bare `&'static str` rustc asks of what the body borrows that it be 'static, too.)
 #[derive(Debug)]
-struct Said(#[expect(dead_code, reason = "is shown when a test fails")] &'static str);
+pub(super) struct Said(#[expect(dead_code, reason = "is shown when a test fails")] pub(super) &'static str);
 
 /// With errors that are words.
-fn in_scope<'env, B, R>(handle: &Handle, body: B) -> Result<R, GroupError<Said>>
+pub(super) fn in_scope<'env, B, R>(handle: &Handle, body: B) -> Result<R, GroupError<Said>>
 where
     B: for<'scope> AsyncFnOnce(&'scope Scope<'scope, 'env>) -> Result<R, Said>,
 {
@@ -34,7 +34,7 @@ where
 }
 
 /// Writes to what it borrowed when it is dropped, slowly, so that whoever does not wait for it is caught.
-struct Late<'a>(&'a [AtomicUsize]);
+pub(super) struct Late<'a>(pub(super) &'a [AtomicUsize]);
 
 impl Drop for Late<'_> {
     fn drop(&mut self) {
@@ -45,12 +45,12 @@ impl Drop for Late<'_> {
     }
 }
 
-fn words() -> Vec<AtomicUsize> {
+pub(super) fn words() -> Vec<AtomicUsize> {
     (0..64).map(|_| AtomicUsize::new(0)).collect()
 }
 
 /// How often the words were written, each as often as the others.
-fn written(words: Vec<AtomicUsize>) -> usize {
+pub(super) fn written(words: Vec<AtomicUsize>) -> usize {
     let counts: Vec<_> = words.into_iter().map(AtomicUsize::into_inner).collect();
     assert!(counts.iter().all(|count| *count == counts[0]));
     counts[0]
@@ -126,58 +126,68 @@ fn children_borrow_the_scope_and_spawn_siblings() {
     }
 }
 
+struct Bomb<'a>(#[expect(dead_code, reason = "is dropped with the bomb")] Late<'a>, &'static str);
+
+impl Drop for Bomb<'_> {
+    fn drop(&mut self) {
+        panic_quietly(self.1);
+    }
+}
+
+/// Twenty who wait for ever.
+fn crowd<'scope>(scope: &'scope Scope<'scope, '_>, words: &'scope [AtomicUsize]) {
+    for _ in 0..20 {
+        let late = Late(words);
+        drop(scope.spawn(async move {
+            let _late = late;
+            pending::<Result<(), _>>().await
+        }));
+    }
+}
+
+/// Panics at that call-out, sooner or later.
+async fn go_off<'scope>(scope: &'scope Scope<'scope, '_>, words: &'scope [AtomicUsize], way: &'static str) {
+    let bomb = move || Bomb(Late(words), way);
+    match way {
+        "body" => panic_quietly(way),
+        "body's drop" => {
+            let _bomb = bomb();
+            drop(scope.spawn(async { Err::<(), _>(Said("drops the body")) }));
+            pending::<()>().await;
+        }
+        "poll" => drop(scope.spawn::<(), _>(async move { panic_quietly(way) })),
+        "future's drop" => {
+            let held = bomb();
+            drop(scope.spawn(poll_fn(move |_| {
+                let _held = &held;
+                Poll::Ready(Ok(()))
+            })));
+        }
+        "value's drop" => drop(scope.spawn(async move { Ok(bomb()) })),
+        _ => {
+            let held = bomb();
+            let child = scope.spawn(async move {
+                let _held = held;
+                pending::<Result<(), _>>().await
+            });
+            yield_now().await;
+            child.abort();
+        }
+    }
+    pending().await
+}
+
 #[test]
 fn scp_03_snd_04_a_panic_at_any_call_out_waits_for_the_rest_first() {
-    struct Bomb<'a>(#[expect(dead_code, reason = "is dropped with the bomb")] Late<'a>, &'static str);
-    impl Drop for Bomb<'_> {
-        fn drop(&mut self) {
-            panic_quietly(self.1);
-        }
-    }
-    fn crowd<'scope>(scope: &'scope Scope<'scope, '_>, words: &'scope [AtomicUsize]) {
-        for _ in 0..20 {
-            let late = Late(words);
-            drop(scope.spawn(async move {
-                let _late = late;
-                pending::<Result<(), _>>().await
-            }));
-        }
-    }
     for (flavour, builder) in builders() {
         let (runtime, watch) = Watch::build(builder);
         for way in ["body", "body's drop", "poll", "future's drop", "value's drop", "abort's drop"] {
             let words = words();
-            let result: Result<(), GroupError<Said>> = in_scope(runtime.handle(), async |scope| {
+            let result: Result<(), _> = in_scope(runtime.handle(), async |scope| {
                 crowd(scope, &words);
                 yield_now().await;
-                let bomb = || Bomb(Late(&words), way);
-                match way {
-                    "body" => panic_quietly(way),
-                    "body's drop" => {
-                        let _bomb = bomb();
-                        drop(scope.spawn(async { Err::<(), _>(Said("drops the body")) }));
-                        pending::<()>().await;
-                    }
-                    "poll" => drop(scope.spawn::<(), _>(async { panic_quietly(way) })),
-                    "future's drop" => {
-                        let held = bomb();
-                        drop(scope.spawn(poll_fn(move |_| {
-                            let _held = &held;
-                            Poll::Ready(Ok(()))
-                        })));
-                    }
-                    "value's drop" => drop(scope.spawn(async move { Ok(bomb()) })),
-                    _ => {
-                        let held = bomb();
-                        let child = scope.spawn(async move {
-                            let _held = held;
-                            pending::<Result<(), _>>().await
-                        });
-                        yield_now().await;
-                        child.abort();
-                    }
-                }
-                pending().await
+                go_off(scope, &words, way).await;
+                Ok(())
             });
             let error = result.unwrap_err();
             let panic = error.into_iter().find_map(Failure::into_panic).expect("the payload is kept");
@@ -236,7 +246,10 @@ fn a_job_of_the_pool_may_use_it_and_one_scope_stand_inside_another() {
                         let _late = Late(&words);
                         // Only what is 'static gets into a `scope`.
                         scope(async |inner| {
-                            drop(inner.spawn(async { Ok::<_, &str>(yield_now().await) }));
+                            drop(inner.spawn(async {
+                                yield_now().await;
+                                Ok::<_, &str>(())
+                            }));
                             Ok(())
                         })
                         .await
@@ -250,141 +263,6 @@ fn a_job_of_the_pool_may_use_it_and_one_scope_stand_inside_another() {
         });
         assert_eq!(runtime.block_on(job).unwrap(), 10, "{flavour}");
     }
-}
-
-#[test]
-fn shd_06_a_runtime_that_ends_meanwhile_ends_the_children_and_is_waited_for() {
-    for round in 0..60 {
-        for (flavour, builder) in builders().into_iter().filter(|(flavour, _)| *flavour != "simulated") {
-            let runtime = builder.build().unwrap();
-            let (handle, words, begun) = (runtime.handle().clone(), words(), AtomicBool::new(false));
-            thread::scope(|threads| {
-                let waits = threads.spawn(|| {
-                    in_scope(&handle, async |scope| {
-                        begun.store(true, Ordering::SeqCst);
-                        // Spawns on and on, into the end and past it.
-                        let words = &words;
-                        loop {
-                            let late = Late(words);
-                            let child = scope.spawn(async move {
-                                let _late = late;
-                                yield_now().await;
-                                Ok(Late(words))
-                            });
-                            match child.await {
-                                Ok(late) => drop(late),
-                                Err(error) => {
-                                    break Err::<(), _>(Said(if error == ChildError::Failed { "?" } else { "ended" }));
-                                }
-                            }
-                            if round % 2 == 0 {
-                                drop(scope.spawn(pending::<Result<(), _>>()));
-                            }
-                        }
-                    })
-                });
-                while !begun.load(Ordering::SeqCst) {
-                    thread::yield_now();
-                }
-                drop(runtime);
-                let error = waits.join().unwrap().unwrap_err();
-                assert!(
-                    error.iter().any(|failure| matches!(failure, Failure::Cancelled(CancelCause::Shutdown))),
-                    "{flavour}: {error:?}"
-                );
-            });
-            let _ = written(words);
-        }
-    }
-}
-
-#[test]
-fn shd_04_after_the_end_every_child_is_refused() {
-    for (flavour, builder) in builders() {
-        let runtime = builder.build().unwrap();
-        let handle = runtime.handle().clone();
-        drop(runtime);
-        let words = words();
-        let result = in_scope(&handle, async |scope| {
-            let late = Late(&words);
-            let child = scope.spawn(async move {
-                let _late = late;
-                Ok(())
-            });
-            child.await.map_err(|_| Said("refused"))
-        });
-        assert!(result.is_err(), "{flavour}");
-        assert!(written(words) <= 1, "{flavour}");
-    }
-}
-
-#[test]
-fn a_child_may_drop_the_last_of_its_runtime_and_wakers_may_outlive_everything() {
-    for (flavour, builder) in builders().into_iter().filter(|(flavour, _)| *flavour != "simulated") {
-        let (runtime, watch) = Watch::build(builder);
-        let handle = runtime.handle().clone();
-        let (words, runtime) = (words(), Mutex::new(Some(runtime)));
-        let wakers = Mutex::new(Vec::<Waker>::new());
-        let result = in_scope(&handle, async |scope| {
-            let wakers = &wakers;
-            for _ in 0..10 {
-                let late = Late(&words);
-                drop(scope.spawn(poll_fn(move |cx| {
-                    let _late = &late;
-                    wakers.lock().unwrap().push(cx.waker().clone());
-                    Poll::<Result<(), _>>::Pending
-                })));
-            }
-            until(|| wakers.lock().unwrap().len() >= 10).await;
-            drop(scope.spawn(async {
-                drop(runtime.lock().unwrap().take());
-                Ok(())
-            }));
-            pending::<Result<(), _>>().await
-        });
-        assert!(result.is_err(), "{flavour}");
-        assert_eq!(written(words), 10, "{flavour}");
-        let wakers = wakers.into_inner().unwrap();
-        thread::spawn(move || wakers.into_iter().for_each(Waker::wake)).join().unwrap();
-        drop(handle);
-        watch.assert_freed();
-    }
-}
-
-#[test]
-fn mis_11_handles_and_futures_that_are_leaked_leak_memory_and_no_more() {
-    for (flavour, runtime) in runtimes() {
-        let words = words();
-        let result = in_scope(runtime.handle(), async |scope| {
-            // Its value is never dropped, and so never touched again.
-            std::mem::forget(scope.spawn(async { Ok(Late(&words)) }));
-            let mut polled = Box::pin(scope.spawn(pending::<Result<(), _>>()));
-            poll_fn(|cx| Poll::Ready(drop(polled.as_mut().poll(cx)))).await;
-            std::mem::forget(polled);
-            drop(scope.spawn(async {
-                // Leaks a scope inside, its children with it: tasks like others, and 'static.
-                let mut inner = Box::pin(scope_of_static());
-                let first = poll_fn(|cx| Poll::Ready(inner.as_mut().poll(cx))).await;
-                assert!(first.is_pending());
-                std::mem::forget(inner);
-                Ok(())
-            }));
-            for _ in 0..10 {
-                yield_now().await;
-            }
-            Err::<(), _>(Said("over"))
-        });
-        assert!(result.is_err(), "{flavour}");
-        assert_eq!(written(words), 0, "{flavour}");
-    }
-}
-
-async fn scope_of_static() {
-    let _ = scope(async |group| {
-        drop(group.spawn(pending::<Result<(), ()>>()));
-        Ok(pending::<()>().await)
-    })
-    .await;
 }
 
 #[test]

@@ -3,18 +3,29 @@
 //! ```text
 //!   scopes     failures, panics, ends          cancels    tokens, deadlines, grace, shields, depth
 //!   closing    spawns into an end, limits      sets       JoinSet
+//!   local      children that borrow and stay   borrowing, borrowed_ends    children that borrow from a thread
 //! ```
 //!
 //! Cases of the catalogue: SCP-01 to SCP-08, SHD-04, MIS-11.
 
+mod borrowed_ends;
 mod borrowing;
 mod cancels;
 mod closing;
+mod local;
 mod scopes;
 mod sets;
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+/// Polls once, with the waker of whoever awaits this.
+async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_pending())).await
+}
 
 /// Counts what is alive.
 #[derive(Clone, Default)]

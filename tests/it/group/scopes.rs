@@ -4,7 +4,7 @@
 
 use super::Alive;
 use crate::{Watch, builders, message_of, panic_quietly, runtimes};
-use mainspring::group::{Builder, ChildError, Failure, GroupError, TaskGroup, scope};
+use mainspring::group::{Builder, ChildError, Failure, GroupError, LocalScope, TaskGroup, scope, scope_local};
 use mainspring::task::{CancelCause, yield_now};
 use mainspring::time::{Duration, sleep};
 use std::future::pending;
@@ -270,5 +270,23 @@ fn a_scope_runs_inside_a_task_and_its_children_on_any_worker() {
             .await
         });
         assert_eq!(runtime.block_on(task).unwrap().unwrap(), 3, "{flavour}");
+    }
+}
+
+#[test]
+fn children_of_a_local_scope_spawn_siblings_and_await_one_another() {
+    for (flavour, runtime) in runtimes() {
+        let result = runtime.block_on(scope_local(async |scope: LocalScope<'_, std::io::Error>| {
+            let inner = scope.clone();
+            let child = scope.spawn(async move {
+                let grandchild = inner.spawn(async {
+                    yield_now().await;
+                    Ok(20)
+                });
+                Ok(grandchild.await? + 1)
+            });
+            Ok(child.await?)
+        }));
+        assert_eq!(result.unwrap(), 21, "{flavour}");
     }
 }
