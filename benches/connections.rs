@@ -15,12 +15,12 @@
 //!     how far it has come, and the
 //!     arguments of the bench's wrapper     56    of which 40 are the wrapper's
 //!     the allocator's                      16
-//!   the source                            128
+//!   the source                            112
 //!     reference counts                     16
 //!     readiness word                        8
-//!     who waits                            56    lock 8, reader's key and waker 24, others 8, writers 8, next key 8
-//!     where it is registered               32    lock 8, driver 8, token 8, strays 8
-//!     descriptor and interest               8
+//!     who waits                            48    lock 8, first key and waker 24, others 8, next key 8
+//!     where it is registered               24    lock 8, driver 8, token 8
+//!     descriptor, interest, strays          8
 //!     the allocator's                       8
 //!   the slab's entry                       16    generation, source
 //! ```

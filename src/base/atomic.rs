@@ -7,7 +7,7 @@
 #[cfg(not(loom))]
 mod chosen {
     pub(crate) use parking_lot::{Mutex, MutexGuard};
-    pub(crate) use std::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
     /// `parking_lot`'s, with an interface that loom's can have, too.
     #[derive(Debug)]
@@ -86,7 +86,9 @@ mod chosen {
     #[cfg(test)]
     pub(crate) use loom::model;
     pub(crate) use loom::sync::MutexGuard;
-    pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{
+        AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    };
     #[cfg(test)]
     pub(crate) use loom::thread as model_thread;
 

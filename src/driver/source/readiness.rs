@@ -34,7 +34,7 @@
 
 use std::task::Waker;
 
-use super::waiters::{Key, Waiters};
+use super::waiters::{Key, Line, Waiters};
 use crate::base::atomic::{AtomicU64, Mutex, Ordering};
 use crate::base::quiet::drop_quietly;
 use crate::base::wakers::Wakers;
@@ -97,6 +97,13 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
+    const fn line(self) -> Line {
+        match self {
+            Self::Read => Line::READ,
+            Self::Write => Line::WRITE,
+        }
+    }
+
     /// The bit that a failed try clears.
     const fn ready_bit(self) -> Bits {
         match self {
@@ -163,38 +170,10 @@ pub(crate) struct Readiness {
 /// Both lines of waiters, under one lock.
 #[derive(Debug)]
 struct Lines {
-    /// Who wants to read or accept.
-    read: Waiters,
-    /// Who wants to write or connect. Boxed and mostly absent: nearly every idle connection waits to read, and to write only
-    /// while its peer is slow. None when nobody waits.
-    write: Option<Box<Waiters>>,
+    /// Who wants to read or accept, and who wants to write or connect.
+    waiters: Waiters,
     /// The next waiter's key.
     next_key: Key,
-}
-
-impl Lines {
-    /// The line, if it was ever stood in.
-    fn find(&mut self, direction: Direction) -> Option<&mut Waiters> {
-        match direction {
-            Direction::Read => Some(&mut self.read),
-            Direction::Write => self.write.as_deref_mut(),
-        }
-    }
-
-    /// The line, to stand in.
-    fn of(&mut self, direction: Direction) -> &mut Waiters {
-        match direction {
-            Direction::Read => &mut self.read,
-            Direction::Write => self.write.get_or_insert_default(),
-        }
-    }
-
-    /// Somebody has left the line: an empty box goes. It holds no waker, so nothing foreign is dropped under the lock.
-    fn tidy(&mut self) {
-        if self.write.as_ref().is_some_and(|line| line.len() == 0) {
-            self.write = None;
-        }
-    }
 }
 
 /// What became of an attempt to wait.
@@ -216,7 +195,7 @@ impl Readiness {
 
     /// `assumed` is the guess that holds until a reactor knows better.
     pub(super) fn new(assumed: Bits) -> Self {
-        let lines = Lines { read: Waiters::default(), write: None, next_key: Self::SHARED_KEY.saturating_add(1) };
+        let lines = Lines { waiters: Waiters::default(), next_key: Self::SHARED_KEY.saturating_add(1) };
         Self { word: AtomicU64::new(assumed.0), lines: Mutex::new(lines) }
     }
 
@@ -265,13 +244,10 @@ impl Readiness {
         let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, raise);
         let mut lines = self.lines.lock();
         for direction in [Direction::Read, Direction::Write] {
-            if news.meets(direction.interesting().and(Bits::SHUTDOWN))
-                && let Some(line) = lines.find(direction)
-            {
-                line.take_all(woken);
+            if news.meets(direction.interesting().and(Bits::SHUTDOWN)) {
+                lines.waiters.take_all(direction.line(), woken);
             }
         }
-        lines.tidy();
     }
 
     /// Step 3 of the protocol, for the waiter that `key` names; a new one gets its key here.
@@ -280,11 +256,11 @@ impl Readiness {
             return self.wait_as_visitor(direction, seen, waker);
         }
         if let Some(key) = *key {
-            let mut lines = self.lines.lock();
+            let lines = self.lines.lock();
             if self.look().tick() != seen.tick() {
                 return Waited::Changed;
             }
-            if lines.find(direction).and_then(|line| line.get(key)).is_some_and(|held| held.will_wake(waker)) {
+            if lines.waiters.get(direction.line().key(key)).is_some_and(|held| held.will_wake(waker)) {
                 return Waited::Queued;
             }
         }
@@ -296,7 +272,7 @@ impl Readiness {
             return Waited::Changed;
         }
         let key = *key.get_or_insert_with(|| lines.new_key());
-        let displaced = lines.of(direction).put(key, waker);
+        let displaced = lines.waiters.put(direction.line().key(key), waker);
         drop(lines);
         if displaced.is_some() {
             drop_quietly(displaced);
@@ -310,13 +286,13 @@ impl Readiness {
         let waker = waker.clone(); // before the lock, as R3 has it
         let mut lines = self.lines.lock();
         let changed = self.look().tick() != seen.tick();
-        if changed || lines.find(direction).is_some_and(|line| line.has_visitor(&waker)) {
+        if changed || lines.waiters.has_visitor(direction.line(), &waker) {
             drop(lines);
             drop_quietly(waker);
             return if changed { Waited::Changed } else { Waited::Queued };
         }
-        let key = lines.new_key();
-        let crowded_out = lines.of(direction).put_visitor(key, waker);
+        let key = direction.line().key(lines.new_key());
+        let crowded_out = lines.waiters.put_visitor(key, waker);
         drop(lines);
         if let Some(waker) = crowded_out {
             let mut woken = Wakers::new();
@@ -328,10 +304,7 @@ impl Readiness {
 
     /// A waiter gives up, or is done.
     pub(super) fn forget(&self, direction: Direction, key: Key) {
-        let mut lines = self.lines.lock();
-        let waker = lines.find(direction).and_then(|line| line.remove(key));
-        lines.tidy();
-        drop(lines);
+        let waker = self.lines.lock().waiters.remove(direction.line().key(key));
         if waker.is_some() {
             drop_quietly(waker); // after the lock, as R3 has it
         }
@@ -340,7 +313,7 @@ impl Readiness {
     /// How many wait, for reading and for writing.
     pub(super) fn waiting(&self) -> (usize, usize) {
         let lines = self.lines.lock();
-        (lines.read.len(), lines.write.as_ref().map_or(0, |line| line.len()))
+        (lines.waiters.len(Line::READ), lines.waiters.len(Line::WRITE))
     }
 }
 

@@ -1,7 +1,7 @@
-//! Who waits for one direction of a source, in order of arrival.
+//! Who waits for a source, in order of arrival.
 //!
-//! Nearly every socket has at most one task waiting in each direction, and ten thousand idle ones should cost
-//! little, so the oldest waiter lies inline and only the others are on the heap: 32 bytes a line.
+//! Nearly every socket has one task waiting, or one in each direction, and ten thousand idle ones should cost little. So the
+//! oldest waiter lies inline, whatever it waits for, and only the others are on the heap: 32 bytes for both directions.
 //!
 //! - **W1** `others` is empty while `first` is, so that "first, then the others" is the order of arrival.
 //! - **W2** No key occurs twice.
@@ -17,17 +17,38 @@ pub(super) type Key = NonZeroU64;
 /// Set in the keys of visitors: tasks that stand in line without a future that could take them out of it.
 const VISITOR: u64 = 1 << 63;
 
+/// A direction's line: a bit of the keys of all who stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line(u64);
+
+impl Line {
+    pub(super) const READ: Self = Self(0);
+    pub(super) const WRITE: Self = Self(1 << 62);
+
+    /// The key by which a waiter stands in this line.
+    pub(super) fn key(self, key: Key) -> Key {
+        key | self.0
+    }
+
+    fn of(key: Key) -> Self {
+        Self(key.get() & Self::WRITE.0)
+    }
+}
+
 /// So many of them at first, for a task that has gone away is found out only by the next event. Each time one must make room
 /// there is room for twice as many: with a fixed bound, one task more than that, or one whose waker is another at each poll,
 /// crowds out itself for ever, and spins. What was grown is given back with the next event.
 const VISITORS_MIN: usize = 32;
 
-/// The waiters of one direction.
+/// The waiters of both directions.
+///
+/// INSTEAD OF a list for each, the second one boxed: 8 bytes more in every source, and a writer that waits alone allocates.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     /// Who has waited longest.
     first: Option<(Key, Waker)>,
-    /// All that came later, oldest first. Boxed, because it is nearly always absent.
+    /// All that came later, oldest first. Boxed, because it is nearly always absent. Kept until nobody waits: a reader that
+    /// comes and goes beside a writer that waits would make it anew each time.
     #[expect(clippy::box_collection, reason = "8 bytes in every source instead of 24")]
     others: Option<Box<Vec<(Key, Waker)>>>,
 }
@@ -52,15 +73,15 @@ impl Waiters {
         None
     }
 
-    /// Does this task visit already?
-    pub(super) fn has_visitor(&self, waker: &Waker) -> bool {
-        self.iter().any(|(key, held)| key.get() & VISITOR != 0 && held.will_wake(waker))
+    /// Does this task visit that line already?
+    pub(super) fn has_visitor(&self, line: Line, waker: &Waker) -> bool {
+        self.visitors(line).any(|(_, held)| held.will_wake(waker))
     }
 
-    /// Puts a visitor at the end. If there are too many, the oldest goes, and the caller wakes it.
+    /// Puts a visitor at the end of its line. If there are too many, the oldest goes, and the caller wakes it.
     pub(super) fn put_visitor(&mut self, key: Key, waker: Waker) -> Option<Waker> {
         let room = self.others.as_ref().map_or(0, |others| others.capacity()).max(VISITORS_MIN);
-        let mut visitors = self.iter().map(|(key, _)| *key).filter(|key| key.get() & VISITOR != 0);
+        let mut visitors = self.visitors(Line::of(key)).map(|(key, _)| *key);
         let oldest = visitors.next().filter(|_| visitors.count() >= room - 1);
         let crowded_out = oldest.and_then(|oldest| self.remove(oldest));
         let displaced = self.put(key | VISITOR, waker);
@@ -73,38 +94,53 @@ impl Waiters {
 
     /// Takes one waiter out, wherever it stands.
     pub(super) fn remove(&mut self, key: Key) -> Option<Waker> {
-        if self.first.as_ref().is_some_and(|(held, _)| *held == key) {
-            let gone = self.first.take();
-            self.first = self.take_second();
-            return gone.map(|(_, waker)| waker);
-        }
-        let others = self.others.as_mut()?;
-        let at = others.iter().position(|(held, _)| *held == key)?;
-        Some(others.remove(at).1)
+        let gone = if self.first.as_ref().is_some_and(|(held, _)| *held == key) {
+            self.first.take()
+        } else {
+            let others = self.others.as_mut()?;
+            let at = others.iter().position(|(held, _)| *held == key)?;
+            Some(others.remove(at))
+        };
+        self.move_up();
+        gone.map(|(_, waker)| waker)
     }
 
-    /// Takes everybody out, in order of arrival.
-    pub(super) fn take_all(&mut self, into: &mut Wakers) {
-        let Some((_, waker)) = self.first.take() else { return };
-        into.push(waker);
-        let Some(others) = self.others.take() else { return };
-        for (_, waker) in *others {
+    /// Takes a whole line out, in order of arrival.
+    pub(super) fn take_all(&mut self, line: Line, into: &mut Wakers) {
+        if let Some((_, waker)) = self.first.take_if(|(key, _)| Line::of(*key) == line) {
             into.push(waker);
         }
+        if let Some(others) = &mut self.others {
+            for (_, waker) in others.extract_if(.., |(key, _)| Line::of(*key) == line) {
+                into.push(waker);
+            }
+            others.shrink_to(VISITORS_MIN);
+        }
+        self.move_up();
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.iter().count()
+    pub(super) fn len(&self, line: Line) -> usize {
+        self.iter().filter(|(key, _)| Line::of(*key) == line).count()
     }
 
     fn iter(&self) -> impl Iterator<Item = &(Key, Waker)> {
         self.first.iter().chain(self.others.iter().flat_map(|others| others.iter()))
     }
 
-    /// The oldest of the others, who moves up when the first one leaves (W1).
-    fn take_second(&mut self) -> Option<(Key, Waker)> {
-        let others = self.others.as_mut()?;
-        if others.is_empty() { None } else { Some(others.remove(0)) }
+    fn visitors(&self, line: Line) -> impl Iterator<Item = &(Key, Waker)> {
+        self.iter().filter(move |(key, _)| key.get() & VISITOR != 0 && Line::of(*key) == line)
+    }
+
+    /// Somebody has left. The oldest of the others takes the first place if that is free (W1); with the last of all the list
+    /// goes. It is empty then, so nothing foreign is dropped.
+    fn move_up(&mut self) {
+        if self.first.is_some() {
+            return;
+        }
+        match &mut self.others {
+            Some(others) if !others.is_empty() => self.first = Some(others.remove(0)),
+            _ => self.others = None,
+        }
     }
 }
 
@@ -143,15 +179,20 @@ mod tests {
         let mut waiters = Waiters::default();
         assert!(waiters.put(key(1), bell(1, &order)).is_none());
         let first = bell(2, &order);
-        assert!(!waiters.has_visitor(&first));
+        assert!(!waiters.has_visitor(Line::READ, &first));
         assert!(waiters.put_visitor(key(2), first.clone()).is_none());
-        assert!(waiters.has_visitor(&first));
+        assert!(waiters.has_visitor(Line::READ, &first));
+        assert!(!waiters.has_visitor(Line::WRITE, &first), "each line has visitors of its own");
         for name in 3..VISITORS_MIN + 2 {
             assert!(waiters.put_visitor(key(name), bell(3, &order)).is_none(), "{name}");
         }
         let crowded_out = waiters.put_visitor(key(99), bell(4, &order)).expect("it is full");
         assert!(crowded_out.will_wake(&first));
-        assert_eq!(waiters.len(), VISITORS_MIN + 1, "who waits with a future is not counted, and not crowded out");
+        assert_eq!(
+            waiters.len(Line::READ),
+            VISITORS_MIN + 1,
+            "who waits with a future is not counted, and not crowded out"
+        );
         assert!(waiters.get(key(1)).is_some());
         for name in 100..100 + VISITORS_MIN {
             assert!(waiters.put_visitor(key(name), bell(5, &order)).is_none(), "{name}: there is room for more now");
@@ -171,12 +212,34 @@ mod tests {
         // A replaced waker keeps its place in the line.
         assert!(waiters.put(key(2), bell(9, &order)).is_some());
         assert!(waiters.get(key(2)).expect("2 still waits").will_wake(waiters.get(key(2)).expect("2 still waits")));
-        assert_eq!(waiters.len(), 4);
+        assert_eq!(waiters.len(Line::READ), 4);
         let mut woken = Wakers::new();
-        waiters.take_all(&mut woken);
+        waiters.take_all(Line::READ, &mut woken);
         woken.wake_all();
         // ORDER: Relaxed, one thread.
         assert_eq!(order.load(Ordering::Relaxed), 9356);
-        assert_eq!(waiters.len(), 0);
+        assert_eq!(waiters.len(Line::READ), 0);
+    }
+
+    #[test]
+    fn two_lines_in_one_list_are_woken_apart_and_the_list_goes_with_the_last_of_both() {
+        let order = Arc::new(AtomicUsize::new(0));
+        let mut waiters = Waiters::default();
+        for name in 1..=6 {
+            let line = if name % 2 == 0 { Line::WRITE } else { Line::READ };
+            assert!(waiters.put(line.key(key(name)), bell(name, &order)).is_none());
+        }
+        assert!(waiters.remove(key(2)).is_none(), "2 wants to write");
+        assert_eq!((waiters.len(Line::READ), waiters.len(Line::WRITE)), (3, 3));
+        let mut woken = Wakers::new();
+        waiters.take_all(Line::READ, &mut woken);
+        assert_eq!((waiters.len(Line::READ), waiters.len(Line::WRITE)), (0, 3));
+        assert!(waiters.first.is_some(), "W1");
+        waiters.take_all(Line::READ, &mut woken);
+        waiters.take_all(Line::WRITE, &mut woken);
+        assert!(waiters.first.is_none() && waiters.others.is_none());
+        woken.wake_all();
+        // ORDER: Relaxed, one thread.
+        assert_eq!(order.load(Ordering::Relaxed), 135_246);
     }
 }
