@@ -7,13 +7,18 @@
 //! Unlike sockets, which register at their first wait, this registers at once: whether the system can wait for a descriptor
 //! at all is what one wants to know first.
 //!
-//! Cases of the catalogue: MIS-05, RCT-04, RCT-14.
+//! What is watched is a duplicate of the descriptor, which belongs to this alone. The owner may then do with its own what it
+//! likes: close it, or have another put in its place. To end a registration is to name a number, and by then the owner's number
+//! might be that of somebody else's socket, which would hear nothing from then on. And one descriptor may be watched any number
+//! of times, on one worker too, which under one number an epoll set refuses.
+//!
+//! Cases of the catalogue: MIS-05, RCT-04, RCT-07, RCT-14.
 
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::ops::Add;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -79,6 +84,8 @@ impl Add for Interest {
 pub struct AsyncFd<T: AsFd> {
     /// Its readiness. Declared first, because it must be dropped before the descriptor is closed.
     source: SourceHandle,
+    /// What is watched: the same open file under a number of our own.
+    _watched: OwnedFd,
     /// Who owns the descriptor.
     inner: T,
 }
@@ -100,8 +107,8 @@ impl<T: AsFd> AsyncFd<T> {
     ///
     /// # Errors
     /// `PermissionDenied` if the system cannot wait for it (files and directories are always "ready"); `InvalidInput` if it is
-    /// blocking; `AlreadyExists` if this worker watches it already; what the system says otherwise; and in a simulated
-    /// runtime.
+    /// blocking; what the system says otherwise, as when there are no descriptors left (it takes one of its own); and in a
+    /// simulated runtime.
     ///
     /// # Panics
     /// Outside a runtime.
@@ -113,10 +120,11 @@ impl<T: AsFd> AsyncFd<T> {
             let text = "the descriptor is blocking, so a try could stop the thread: set O_NONBLOCK on it before";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let source = SourceHandle::watched(fd.as_raw_fd(), interest.0);
+        let watched = fd.try_clone_to_owned()?;
+        let source = SourceHandle::watched(watched.as_raw_fd(), interest.0);
         let kind = if interest.is_readable() { WaitKind::Readable } else { WaitKind::Writable };
         source.register(Purpose::here(kind)).map_err(explained)?;
-        Ok(Self { source, inner })
+        Ok(Self { source, _watched: watched, inner })
     }
 
     /// The owner.
@@ -124,16 +132,15 @@ impl<T: AsFd> AsyncFd<T> {
         &self.inner
     }
 
-    /// The owner. To put another descriptor in its place is to wait for the wrong one.
+    /// The owner. To put another descriptor in its place is to wait for the one that was there, which then stays open as long
+    /// as this.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.inner
     }
 
     /// Gives the owner back; the descriptor is no longer watched.
     pub fn into_inner(self) -> T {
-        let Self { source, inner } = self;
-        drop(source);
-        inner
+        self.inner
     }
 
     /// Waits until a read may succeed. The guard is for saying that it did not.

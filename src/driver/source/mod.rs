@@ -71,7 +71,8 @@ impl RefUnwindSafe for Source {}
 pub(crate) enum Passing {
     /// None: an error or an end of a stream is for ever.
     Nothing,
-    /// Errors, as of a datagram that found nobody.
+    /// Errors, as of a datagram that found nobody. mio calls an error that comes alone an end of writing, so that bit passes
+    /// too: whoever writes after a real end is told by the try. The end of reading stays.
     Errors,
     /// Ends too: of a pipe with a name whose other end is opened again.
     Ends,
@@ -468,7 +469,7 @@ impl Source {
     pub(super) fn set(&self, news: Bits, woken: &mut Wakers) {
         let news = match self.passing {
             Passing::Nothing => news,
-            Passing::Errors => news.passing(Bits::ERROR),
+            Passing::Errors => news.passing(Bits::ERROR.and(Bits::WRITE_CLOSED)),
             Passing::Ends => news.passing(Bits::ERROR.and(Bits::READ_CLOSED).and(Bits::WRITE_CLOSED)),
         };
         self.readiness.set(news, woken);

@@ -148,6 +148,11 @@ impl Seen {
         Bits(self.0).meets(Bits::SHUTDOWN)
     }
 
+    /// Has the reactor said that nothing more comes to be read?
+    pub(crate) fn is_read_closed(self) -> bool {
+        Bits(self.0).meets(Bits::READ_CLOSED)
+    }
+
     /// May a short read or write be taken as "the socket is empty (or full) now"?
     pub(super) fn allows_short_cut(self) -> bool {
         !Bits(self.0).meets(Bits::NO_SHORT_CUT)

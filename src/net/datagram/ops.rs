@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::driver::source::{Purpose, SourceHandle, Waiter};
+use crate::driver::source::{Purpose, Seen, SourceHandle, Waiter};
 use crate::task::wait::WaitKind;
 
 /// What passes between a datagram socket and the kernel. Public in name only, since its types show through the futures; nobody
@@ -18,6 +18,17 @@ pub trait Datagrams {
     fn send_now(&self, buf: &[u8]) -> io::Result<usize>;
     fn recv_now(&self, buf: &mut [u8]) -> io::Result<usize>;
     fn recv_from_now(&self, buf: &mut [u8]) -> io::Result<(usize, Self::Address)>;
+    /// From whom "nothing more" comes.
+    fn nobody(&self) -> io::Result<Self::Address>;
+}
+
+/// What a try that followed `seen` comes to: nothing there, and reading was shut down before, is the end. (What was queued until
+/// then was there; it is given first.)
+pub(in crate::net) fn or_end<R>(outcome: io::Result<R>, seen: Seen, end: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && seen.is_read_closed() => end(),
+        outcome => outcome,
+    }
 }
 
 /// Future of `recv`.
@@ -46,7 +57,7 @@ impl<S: Datagrams> Future for Recv<'_, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { socket, waiter, buf } = self.get_mut();
-        waiter.poll(cx, |_| socket.recv_now(buf))
+        waiter.poll(cx, |seen| or_end(socket.recv_now(buf), seen, || Ok(0)))
     }
 }
 
@@ -76,7 +87,7 @@ impl<S: Datagrams> Future for RecvFrom<'_, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { socket, waiter, buf } = self.get_mut();
-        waiter.poll(cx, |_| socket.recv_from_now(buf))
+        waiter.poll(cx, |seen| or_end(socket.recv_from_now(buf), seen, || Ok((0, socket.nobody()?))))
     }
 }
 

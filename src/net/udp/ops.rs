@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use super::UdpSocket;
 use crate::driver::source::{Purpose, Waiter};
 use crate::net::ToSocketAddrs;
+use crate::net::datagram::{Datagrams, or_end};
 use crate::net::lookup::Resolve;
 use crate::task::wait::WaitKind;
 
@@ -36,7 +37,7 @@ impl Future for Peek<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let PeekFrom { socket, waiter, buf } = &mut self.get_mut().from;
-        waiter.poll(cx, |_| socket.std().peek(buf))
+        waiter.poll(cx, |seen| or_end(socket.std().peek(buf), seen, || Ok(0)))
     }
 }
 
@@ -66,7 +67,7 @@ impl Future for PeekFrom<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { socket, waiter, buf } = self.get_mut();
-        waiter.poll(cx, |_| socket.std().peek_from(buf))
+        waiter.poll(cx, |seen| or_end(socket.std().peek_from(buf), seen, || Ok((0, socket.nobody()?))))
     }
 }
 

@@ -12,7 +12,7 @@ use socket2::{SockRef, Type};
 
 use super::{Peek, PeekFrom, Recv, RecvFrom, Send, SendTo};
 use crate::driver::source::{Direction, Passing, Purpose, SourceHandle};
-use crate::net::datagram::Datagrams;
+use crate::net::datagram::{Datagrams, or_end};
 use crate::net::lookup::{Resolve, first_of};
 use crate::io::ready::{Readable, Writable};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
@@ -148,6 +148,10 @@ impl Datagrams for UdpSocket {
 
     fn recv_from_now(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.std().recv_from(buf)
+    }
+
+    fn nobody(&self) -> io::Result<SocketAddr> {
+        self.peer_addr() // there is no address that stands for nobody
     }
 }
 
@@ -298,7 +302,7 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` if there is nothing; otherwise as there.
     pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.source().attempt(Direction::Read, |_| self.std().recv(buf))
+        self.source().attempt(Direction::Read, |seen| or_end(self.recv_now(buf), seen, || Ok(0)))
     }
 
     /// As [`recv_from`](Self::recv_from), without waiting.
@@ -306,7 +310,8 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` if there is nothing; otherwise as there.
     pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.source().attempt(Direction::Read, |_| self.std().recv_from(buf))
+        let end = || Ok((0, self.nobody()?));
+        self.source().attempt(Direction::Read, |seen| or_end(self.recv_from_now(buf), seen, end))
     }
 
     /// As [`peek_from`](Self::peek_from), without waiting.
@@ -314,7 +319,8 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` if there is nothing; otherwise as there.
     pub fn try_peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.source().attempt(Direction::Read, |_| self.std().peek_from(buf))
+        let end = || Ok((0, self.nobody()?));
+        self.source().attempt(Direction::Read, |seen| or_end(self.std().peek_from(buf), seen, end))
     }
 }
 
@@ -354,7 +360,7 @@ impl UdpSocket {
     /// If it has to wait and there is no runtime.
     #[track_caller]
     pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.source().poll_as_visitor(Purpose::here(WaitKind::Read), cx, |_| self.std().recv(buf))
+        self.source().poll_as_visitor(Purpose::here(WaitKind::Read), cx, |seen| or_end(self.recv_now(buf), seen, || Ok(0)))
     }
 
     /// As [`recv_from`](Self::recv_from); on `Pending` the task is woken when it is worth another try.
@@ -366,7 +372,8 @@ impl UdpSocket {
     /// If it has to wait and there is no runtime.
     #[track_caller]
     pub fn poll_recv_from(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.source().poll_as_visitor(Purpose::here(WaitKind::Read), cx, |_| self.std().recv_from(buf))
+        let (purpose, end) = (Purpose::here(WaitKind::Read), || Ok((0, self.nobody()?)));
+        self.source().poll_as_visitor(purpose, cx, |seen| or_end(self.recv_from_now(buf), seen, end))
     }
 
     /// As [`peek_from`](Self::peek_from); on `Pending` the task is woken when it is worth another try.
@@ -378,7 +385,8 @@ impl UdpSocket {
     /// If it has to wait and there is no runtime.
     #[track_caller]
     pub fn poll_peek_from(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.source().poll_as_visitor(Purpose::here(WaitKind::Read), cx, |_| self.std().peek_from(buf))
+        let (purpose, end) = (Purpose::here(WaitKind::Read), || Ok((0, self.nobody()?)));
+        self.source().poll_as_visitor(purpose, cx, |seen| or_end(self.std().peek_from(buf), seen, end))
     }
 
     /// As [`readable`](Self::readable); on `Pending` the task is woken when there is something.

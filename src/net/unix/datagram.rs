@@ -25,7 +25,7 @@ use super::stream::expect_unix;
 use super::{Recv, RecvFrom, Send, SocketAddr, address};
 use crate::base::sys;
 use crate::driver::source::{Direction, Passing, Purpose, SourceHandle};
-use crate::net::datagram::Datagrams;
+use crate::net::datagram::{Datagrams, or_end};
 use crate::io::ready::{Readable, Writable};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
 use crate::task::budget;
@@ -122,7 +122,7 @@ impl UnixDatagram {
         Ok(self.sock.into_io())
     }
 
-    /// Ends one direction or both.
+    /// Ends one direction or both. Whoever waits to receive here is woken, and gets 0 bytes.
     ///
     /// # Errors
     /// `NotConnected` if it has no peer.
@@ -131,7 +131,7 @@ impl UnixDatagram {
     }
 
     fn of(socket: StdDatagram) -> Self {
-        Self { sock: Sock::with_passing(Passing::Ends, socket, Interest::READABLE | Interest::WRITABLE) }
+        Self { sock: Sock::with_passing(Passing::Errors, socket, Interest::READABLE | Interest::WRITABLE) }
     }
 
     fn std(&self) -> &StdDatagram {
@@ -156,6 +156,10 @@ impl Datagrams for UnixDatagram {
 
     fn recv_from_now(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.std().recv_from(buf)
+    }
+
+    fn nobody(&self) -> io::Result<SocketAddr> {
+        SocketAddr::from_pathname("") // the address of a socket without a name
     }
 }
 
@@ -209,7 +213,8 @@ impl UnixDatagram {
         SendTo::new(self, buf, address::of_address(address), Location::caller())
     }
 
-    /// Receives a message; what is longer than `buf` is cut.
+    /// Receives a message; what is longer than `buf` is cut. After [`shutdown`](Self::shutdown) of reading, and when what came
+    /// before has been taken, it gives 0 bytes at once, as std's blocking socket does.
     ///
     /// # Cancellation
     /// **Strict.** A message is taken only by the poll that returns it.
@@ -291,7 +296,7 @@ impl UnixDatagram {
     /// # Errors
     /// `WouldBlock` if there is nothing; otherwise as there.
     pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.source().attempt(Direction::Read, |_| self.recv_now(buf))
+        self.source().attempt(Direction::Read, |seen| or_end(self.recv_now(buf), seen, || Ok(0)))
     }
 
     /// As [`recv_from`](Self::recv_from), without waiting.
@@ -299,7 +304,8 @@ impl UnixDatagram {
     /// # Errors
     /// `WouldBlock` if there is nothing; otherwise as there.
     pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.source().attempt(Direction::Read, |_| self.recv_from_now(buf))
+        let end = || Ok((0, self.nobody()?));
+        self.source().attempt(Direction::Read, |seen| or_end(self.recv_from_now(buf), seen, end))
     }
 
     fn send_now_to(&self, buf: &[u8], target: &SockAddr) -> io::Result<usize> {
@@ -331,7 +337,7 @@ impl UnixDatagram {
     /// If it has to wait and there is no runtime.
     #[track_caller]
     pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.source().poll_as_visitor(Purpose::here(WaitKind::Read), cx, |_| self.recv_now(buf))
+        self.source().poll_as_visitor(Purpose::here(WaitKind::Read), cx, |seen| or_end(self.recv_now(buf), seen, || Ok(0)))
     }
 
     /// As [`recv_from`](Self::recv_from); on `Pending` the task is woken when it is worth another try.
@@ -343,7 +349,8 @@ impl UnixDatagram {
     /// If it has to wait and there is no runtime.
     #[track_caller]
     pub fn poll_recv_from(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.source().poll_as_visitor(Purpose::here(WaitKind::Read), cx, |_| self.recv_from_now(buf))
+        let (purpose, end) = (Purpose::here(WaitKind::Read), || Ok((0, self.nobody()?)));
+        self.source().poll_as_visitor(purpose, cx, |seen| or_end(self.recv_from_now(buf), seen, end))
     }
 }
 

@@ -1,13 +1,15 @@
 //! Descriptors of other owners.
 //!
-//! Cases of the catalogue: MIS-05, RCT-04, RCT-05, RCT-14.
+//! Cases of the catalogue: MIS-05, RCT-04, RCT-05, RCT-07, RCT-14.
 
 use super::kit::{Bell, everywhere, once};
-use crate::in_child;
+use crate::{PATIENCE, in_child};
 use mainspring::net::{AsyncFd, Interest};
-use mainspring::runtime::Builder;
+use mainspring::runtime::{Builder, Runtime};
+use mainspring::time::timeout;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -106,6 +108,61 @@ fn rct_04_all_who_poll_are_woken() {
 }
 
 #[test]
+fn mis_05_two_may_watch_one_descriptor_and_the_end_of_one_is_not_the_others() {
+    everywhere(|| async {
+        let (near, mut far) = pair();
+        let (first, second) = (AsyncFd::new(near.as_fd()).unwrap(), AsyncFd::new(near.as_fd()).unwrap());
+        assert!(once(first.readable()).await.is_none() && once(second.readable()).await.is_none());
+        far.write_all(b"x").unwrap();
+        let _both = (first.readable().await.unwrap(), second.readable().await.unwrap());
+        drop(first);
+        (&near).read_exact(&mut [0]).unwrap();
+        second.readable().await.unwrap().clear_ready();
+        far.write_all(b"y").unwrap();
+        let _ready = second.readable().await.unwrap();
+    });
+}
+
+#[test]
+fn mis_05_two_of_one_descriptor_meet_on_one_driver() {
+    let (home, other) =
+        (Builder::new_current_thread().build().unwrap(), Builder::new_current_thread().build().unwrap());
+    let (near, mut far) = pair();
+    let watch = |runtime: &Runtime| runtime.block_on(async { AsyncFd::new(near.as_fd()).unwrap() });
+    let (first, second) = (watch(&home), watch(&other));
+    // A wait in another runtime takes the source there, where the first of them is watched already.
+    home.block_on(async {
+        assert!(once(first.readable()).await.is_none());
+        assert!(once(second.readable()).await.is_none());
+        far.write_all(b"x").unwrap();
+        let _both = (first.readable().await.unwrap(), second.readable().await.unwrap());
+    });
+}
+
+#[test]
+fn rct_07_another_descriptor_put_in_its_place_leaves_the_next_owner_of_the_number_alone() {
+    // In a process of its own: nobody else may be given the number in between.
+    in_child(|| {
+        everywhere(|| async {
+            let (near, _far) = pair();
+            let mut watched = AsyncFd::new(near).unwrap();
+            let number = watched.as_fd().as_raw_fd();
+            drop(mem::replace(watched.get_mut(), pair().0));
+            // A stranger is given the number that was free, and is watched by the same worker.
+            let (one, two) = mainspring::net::UnixStream::pair().unwrap();
+            let numbers = [&one, &two].map(|end| end.try_as_fd().unwrap().as_raw_fd());
+            assert!(numbers.contains(&number), "nothing is tested: {numbers:?} are not {number}");
+            let (stranger, friend) = if numbers[0] == number { (one, two) } else { (two, one) };
+            assert!(once(stranger.read(&mut [0])).await.is_none());
+            drop(watched);
+            friend.write_all(b"x").await.unwrap();
+            let read = timeout(PATIENCE, stranger.read(&mut [0])).await;
+            assert_eq!(read.expect("it hears of its data").unwrap(), 1);
+        });
+    });
+}
+
+#[test]
 fn mis_05_and_rct_14_what_cannot_be_waited_for_is_refused_with_a_reason() {
     everywhere(|| async {
         use std::os::unix::fs::OpenOptionsExt;
@@ -119,12 +176,6 @@ fn mis_05_and_rct_14_what_cannot_be_waited_for_is_refused_with_a_reason() {
         let error = AsyncFd::new(blocking).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("O_NONBLOCK"), "{error}");
-        // Somebody else watches it already: the second is told, and the first goes on.
-        let (near, mut far) = pair();
-        let first = AsyncFd::new(near.as_fd()).unwrap();
-        assert_eq!(AsyncFd::new(near.as_fd()).unwrap_err().kind(), ErrorKind::AlreadyExists);
-        far.write_all(b"x").unwrap();
-        let _ready = first.readable().await.unwrap();
     });
     let simulated = Builder::new_simulated(1).build().unwrap();
     simulated.block_on(async {
@@ -147,9 +198,9 @@ fn mis_05_a_descriptor_that_was_closed_behind_our_back_is_an_error_and_no_more()
                 let near = AsyncFd::new(near).unwrap();
                 assert!(once(near.readable()).await.is_none());
                 close(near.as_fd().as_raw_fd());
-                std::mem::forget(near.into_inner()); // it ends its registration, which is gone already
+                mem::forget(near.into_inner()); // it ends its registration, which is gone already
                 close(number);
-                std::mem::forget(far);
+                mem::forget(far);
             }
         });
     });

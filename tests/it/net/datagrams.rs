@@ -3,11 +3,14 @@
 //! Cases of the catalogue: MIS-05, NET-11, NET-18, RCT-04, RCT-05, RCT-10.
 
 use super::kit::{Bell, bytes, everywhere, once};
+use crate::PATIENCE;
 use mainspring::net::UdpSocket;
 use mainspring::task::yield_now;
+use mainspring::time::timeout;
+use socket2::SockRef;
 use std::future::poll_fn;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
@@ -22,6 +25,24 @@ async fn pair() -> (UdpSocket, UdpSocket) {
     near.connect(far.local_addr().unwrap()).await.unwrap();
     far.connect(near.local_addr().unwrap()).await.unwrap();
     (near, far)
+}
+
+#[test]
+fn net_11_a_socket_whose_reading_was_shut_down_gives_0_bytes_as_a_blocking_one_does() {
+    everywhere(|| async {
+        let near = socket().await;
+        near.connect(near.local_addr().unwrap()).await.unwrap();
+        let mut buf = [0; 8];
+        assert!(once(near.recv(&mut buf)).await.is_none());
+        SockRef::from(&near.try_as_fd().unwrap()).shutdown(Shutdown::Read).unwrap();
+        assert_eq!(timeout(PATIENCE, near.recv(&mut buf)).await.unwrap().unwrap(), 0);
+        assert_eq!(near.recv_from(&mut buf).await.unwrap(), (0, near.local_addr().unwrap()));
+        assert_eq!(near.peek(&mut buf).await.unwrap(), 0);
+        assert_eq!(near.peek_from(&mut buf).await.unwrap().0, 0);
+        assert_eq!(near.try_recv(&mut buf).unwrap(), 0);
+        assert_eq!(near.try_recv_from(&mut buf).unwrap().0, 0);
+        assert_eq!(near.try_peek_from(&mut buf).unwrap().0, 0);
+    });
 }
 
 #[test]

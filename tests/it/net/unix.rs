@@ -6,13 +6,16 @@ use super::kit::{both, bytes, everywhere, once};
 use crate::PATIENCE;
 use mainspring::net::unix::ReuniteError;
 use mainspring::net::{UnixDatagram, UnixListener, UnixStream};
+use mainspring::task::yield_now;
 use mainspring::time::timeout;
 use std::fs::{self, File};
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Seek, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use std::{env, process};
 
@@ -271,6 +274,47 @@ fn net_12_a_pair_of_datagram_sockets_keeps_the_bounds_of_messages() {
         assert_eq!(far.try_recv_from(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
         near.shutdown(Shutdown::Both).unwrap();
         assert!(near.send(b"x").await.is_err());
+    });
+}
+
+#[test]
+fn net_12_a_datagram_socket_whose_reading_was_shut_down_gives_what_came_before_and_then_the_end() {
+    everywhere(|| async {
+        let (near, far) = UnixDatagram::pair().unwrap();
+        let near = Arc::new(near);
+        // Shut down while somebody waits.
+        let waiting = mainspring::spawn({
+            let near = near.clone();
+            async move { near.recv(&mut [0; 8]).await }
+        });
+        yield_now().await;
+        near.shutdown(Shutdown::Read).unwrap();
+        assert_eq!(timeout(PATIENCE, waiting).await.unwrap().unwrap().unwrap(), 0);
+        // And asked for in every way afterwards.
+        let mut buf = [0; 8];
+        assert_eq!(near.recv(&mut buf).await.unwrap(), 0);
+        let (count, from) = near.recv_from(&mut buf).await.unwrap();
+        assert!(count == 0 && from.is_unnamed());
+        near.readable().await.unwrap();
+        assert_eq!(near.try_recv(&mut buf).unwrap(), 0);
+        assert_eq!(near.try_recv_from(&mut buf).unwrap().0, 0);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(near.poll_recv(&mut cx, &mut buf), Poll::Ready(Ok(0))));
+        assert!(near.poll_recv_from(&mut cx, &mut buf).is_ready());
+        assert_eq!(far.send(b"late").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+        // Shut down with a message in the queue, before anybody has waited.
+        let (near, far) = UnixDatagram::pair().unwrap();
+        far.send(b"early").await.unwrap();
+        near.shutdown(Shutdown::Both).unwrap();
+        assert_eq!(near.recv(&mut buf).await.unwrap(), 5);
+        assert_eq!(timeout(PATIENCE, near.recv(&mut buf)).await.unwrap().unwrap(), 0);
+        assert_eq!(near.send(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+        // A peer that has gone is an error of sending, and no end.
+        let (near, far) = UnixDatagram::pair().unwrap();
+        assert!(once(near.recv(&mut buf)).await.is_none());
+        drop(far);
+        assert_eq!(near.send(b"x").await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert!(once(near.recv(&mut buf)).await.is_none());
     });
 }
 
