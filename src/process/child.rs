@@ -59,10 +59,10 @@ enum State {
 
 impl Child {
     pub(super) fn new(mut child: std::process::Child, kill_on_drop: bool, kill_group: bool) -> io::Result<Self> {
-        let running = Running::new(&child, kill_group)?;
+        let state = Running::new(&child, kill_group)?.map_or(State::Lost(libc::ECHILD), State::Running);
         // From here on a failure drops the half-made child, which is to kill it: nobody will ever hold it.
         let mut made =
-            Self { stdin: None, stdout: None, stderr: None, state: State::Running(running), kill_on_drop: true };
+            Self { stdin: None, stdout: None, stderr: None, state, kill_on_drop: true };
         made.stdin = child.stdin.take().map(ChildStdin::from_std).transpose()?;
         made.stdout = child.stdout.take().map(ChildStdout::from_std).transpose()?;
         made.stderr = child.stderr.take().map(ChildStderr::from_std).transpose()?;
@@ -70,7 +70,7 @@ impl Child {
         Ok(made)
     }
 
-    /// Its process id; `None` once it was waited for, since then the number may be another's.
+    /// Its process id; `None` once it was waited for or is known to be lost, since then the number may be another's.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         match &self.state {
@@ -166,8 +166,9 @@ impl Child {
 
     /// Closes its input, reads what is piped to the end, and waits for its exit.
     ///
-    /// Output ends when *everybody* has closed it: a grandchild that keeps the pipe open is waited for, too. Put a
-    /// [`timeout`](crate::time::timeout()) around it where that may be.
+    /// Output ends when *everybody* has closed it: a grandchild that keeps the pipe open is waited for, too. Where that may be
+    /// let the group end with the child ([`kill_group`](super::Command::kill_group)), or put a
+    /// [`timeout`](crate::time::timeout()) around it.
     ///
     /// # Cancellation
     /// **Lossy.** What was read is lost, and the child is dropped.
@@ -180,6 +181,11 @@ impl Child {
     #[track_caller]
     pub fn wait_with_output(self) -> WaitWithOutput {
         WaitWithOutput::of(Ok(self), Location::caller())
+    }
+
+    /// Does it run, and is everybody in its group killed when it ends?
+    pub(super) fn ends_its_group(&self) -> bool {
+        matches!(&self.state, State::Running(running) if running.kills_group())
     }
 
     pub(super) fn poll_wait(

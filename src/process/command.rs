@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::running::reap_orphans;
+use super::orphans::reap_orphans;
 use super::{Child, Status, WaitWithOutput};
 use crate::driver;
 

@@ -60,7 +60,12 @@ impl Future for WaitWithOutput {
         if stderr_ended {
             child.stderr = None;
         }
-        if !(stdout_ended && stderr_ended) {
+        let ended = stdout_ended && stderr_ended;
+        // The end of a child with a group is the end of whoever holds its pipes, so it is waited for before theirs.
+        if !ended && child.ends_its_group() {
+            let _ = child.poll_wait(at, cx)?;
+        }
+        if !ended {
             return Poll::Pending;
         }
         let status = ready!(child.poll_wait(at, cx))?;

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!   Child dropped ──> orphan ──in a runtime──> Reaper, a daemon task ──exit──> reaped
-//!                        └──else, or at the runtime's end──> ORPHANS ──next spawn or drop──> reaped
+//!                        └──else, or at the runtime's end──> the book of `orphans` ──exit──> reaped
 //! ```
 
 use std::future::Future;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::panic::Location;
 use std::pin::Pin;
 use std::process::ExitStatus;
@@ -15,15 +15,11 @@ use std::task::{Context, Poll};
 
 use mio::Interest;
 
-use crate::base::atomic::Mutex;
+use super::orphans::{adopt, reap_orphans};
 use crate::base::sys::{Ear, Process};
 use crate::driver::source::{Purpose, SourceHandle};
 use crate::runtime::{Handle, TaskBuilder};
 use crate::task::wait::WaitKind;
-
-/// Children whose runtime has ended before them. Looked through at every spawn and drop of a child, so that it holds those
-/// that still run, and those that have ended since.
-static ORPHANS: Mutex<Vec<Grouped>> = Mutex::new(Vec::new());
 
 /// So long the end of a runtime waits for a child that was sent SIGKILL: that takes microseconds, unless the child hangs in
 /// the kernel.
@@ -31,7 +27,7 @@ const KILLED_MS: u16 = 1_000;
 
 /// A child, and whether its group ends with it.
 #[derive(Debug)]
-struct Grouped {
+pub(super) struct Grouped {
     /// The child.
     process: Process,
     /// Everybody in the group that it leads is killed when it is reaped.
@@ -57,8 +53,13 @@ impl Grouped {
         self.process.kill().and(of_group)
     }
 
+    /// Becomes readable when the child exits, if there is such a descriptor.
+    pub(super) fn exit_fd(&self) -> Option<RawFd> {
+        self.process.exit_fd()
+    }
+
     /// Was it reaped, now or by somebody else?
-    fn is_gone(&self) -> bool {
+    pub(super) fn is_gone(&self) -> bool {
         !matches!(self.try_reap(), Ok(None))
     }
 }
@@ -77,15 +78,18 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Takes over a child that was just started. If there is no way to hear of its exit it is killed and reaped.
-    pub(super) fn new(child: &std::process::Child, kill_group: bool) -> io::Result<Self> {
+    /// Takes over a child that was just started; none if it is gone already, reaped by the system (SIGCHLD is ignored) or by a
+    /// stranger. If there is no way to hear of its exit it is killed and reaped.
+    pub(super) fn new(child: &std::process::Child, kill_group: bool) -> io::Result<Option<Self>> {
         let process = Process::adopt(child);
-        let (source, ear) = match process.exit_fd() {
-            // The first thing to do about it is to wait, and an exit before that is reported when it is registered.
-            Some(fd) => (SourceHandle::connecting(fd, Interest::READABLE), None),
+        // Its number may be a stranger's by now, and so may the pidfd: neither is signalled before this was asked.
+        if process.has_exited().is_err_and(|error| error.raw_os_error() == Some(libc::ECHILD)) {
+            return Ok(None);
+        }
+        let ear = match process.exit_fd() {
+            Some(_) => None,
             None => match Ear::new(libc::SIGCHLD) {
-                // Bells ring once: it may have exited before we listened, so the first wait looks by itself.
-                Ok(ear) => (SourceHandle::new(ear.as_raw_fd(), Interest::READABLE), Some(ear)),
+                Ok(ear) => Some(ear),
                 Err(error) => {
                     process.kill()?;
                     process.reap()?;
@@ -93,7 +97,12 @@ impl Running {
                 }
             },
         };
-        Ok(Self { source, grouped: Grouped { process, kill_group }, ear, home: Handle::try_current().ok() })
+        let source = source_of(&process, ear.as_ref());
+        Ok(Some(Self { source, grouped: Grouped { process, kill_group }, ear, home: Handle::try_current().ok() }))
+    }
+
+    pub(super) fn kills_group(&self) -> bool {
+        self.grouped.kill_group
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -117,13 +126,15 @@ impl Running {
     }
 
     /// Nobody will wait for it any more: sees to it that it is reaped all the same (P1).
-    pub(super) fn abandon(self, kill: bool) {
+    pub(super) fn abandon(mut self, kill: bool) {
         // An error says that it is another user's by now (a set-uid program): then it is left to run.
         let killed = kill && self.kill().is_ok();
         reap_orphans();
         if self.grouped.is_gone() {
             return;
         }
+        // The runtime in which it was waited for may have ended, and its source with it.
+        self.source = source_of(&self.grouped.process, self.ear.as_ref());
         let home = Handle::try_current().ok().or_else(|| self.home.clone());
         let reaper = Reaper { running: Some(self), killed, at: Location::caller() };
         // Without a runtime it is dropped here, and its drop does what is left to do; so it is in one that has shut down.
@@ -133,9 +144,15 @@ impl Running {
     }
 }
 
-/// Reaps those that have exited since the last look.
-pub(super) fn reap_orphans() {
-    ORPHANS.lock().retain(|orphan| !orphan.is_gone());
+/// What is registered to hear of its exit, with whoever waits first.
+fn source_of(process: &Process, ear: Option<&Ear>) -> SourceHandle {
+    match (process.exit_fd(), ear) {
+        // The first thing to do about it is to wait, and an exit before that is reported when it is registered.
+        (Some(fd), _) => SourceHandle::connecting(fd, Interest::READABLE),
+        // Bells ring once: it may have exited before we listened, so the first wait looks by itself.
+        (None, Some(ear)) => SourceHandle::new(ear.as_raw_fd(), Interest::READABLE),
+        (None, None) => unreachable!("a child without a pidfd was given an ear"),
+    }
 }
 
 /// Waits for a child that nobody else waits for.
@@ -164,12 +181,12 @@ impl Future for Reaper {
 impl Drop for Reaper {
     fn drop(&mut self) {
         let Some(Running { source, grouped, ear, home }) = self.running.take() else { return };
-        drop((source, ear, home));
+        drop((source, home));
         if self.killed {
             grouped.process.await_exit(KILLED_MS);
         }
         if !grouped.is_gone() {
-            ORPHANS.lock().push(grouped);
+            adopt(grouped, ear);
         }
     }
 }

@@ -196,7 +196,7 @@ fn our_ends_are_non_blocking_and_closed_on_exec_and_the_childs_are_not_touched()
 #[test]
 fn prc_05_a_grandchild_that_keeps_the_pipe_keeps_the_output_and_a_timeout_bounds_it() {
     everywhere(|| async {
-        let child = sh("sleep 1000 & echo $!").stdout(Stdio::piped()).kill_group(true).spawn().unwrap();
+        let child = sh("sleep 3 & echo $!").stdout(Stdio::piped()).spawn().unwrap();
         assert!(timeout(Duration::from_millis(100), child.wait_with_output()).await.is_err());
         // Without the pipe nobody waits for the grandchild; and a group of its own ends with the child.
         let mut child = sh("sleep 1000 & echo $!").stdout(Stdio::piped()).kill_group(true).spawn().unwrap();
@@ -206,6 +206,23 @@ fn prc_05_a_grandchild_that_keeps_the_pipe_keeps_the_output_and_a_timeout_bounds
         assert!(!has_ended(grandchild));
         assert!(child.wait().await.unwrap().success());
         until(|| has_ended(grandchild)).await;
+    });
+}
+
+#[test]
+fn prc_05_with_the_group_to_end_the_output_ends_with_the_child() {
+    everywhere(|| async {
+        // Its leader has gone when the output is asked for, or goes while it is read.
+        for script in ["sleep 1000 & echo $!", "sleep 1000 & echo $!; sleep 0.05; echo late >&2; exit 3"] {
+            let output = timeout(PATIENCE, sh(script).kill_group(true).output()).await.expect("it ends").unwrap();
+            let grandchild: u32 = std::str::from_utf8(&output.stdout).unwrap().trim().parse().unwrap();
+            until(|| has_ended(grandchild)).await;
+            assert_eq!((output.status.code(), &output.stderr[..]) == (Some(3), b"late\n"), script.contains("late"));
+        }
+        // Much output of a leader that has gone is read all the same.
+        let script = "head -c 300000 /dev/zero; sleep 1000 &";
+        let output = timeout(PATIENCE, sh(script).kill_group(true).output()).await.expect("it ends").unwrap();
+        assert_eq!(output.stdout.len(), 300_000);
     });
 }
 

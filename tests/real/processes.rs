@@ -1,12 +1,15 @@
 #![allow(unsafe_code, reason = "asks the kernel for children that nobody has reaped, and steals them")]
-//! PRC-01, PRC-07: what concerns all children of a process at once.
+//! PRC-01, PRC-03, PRC-06 to PRC-08: what concerns all children of a process at once.
 
-use crate::kit::{current_thread, everywhere, join_all};
-use crate::probe::{Holdings, Limit, eventually, fds, set_limit};
+use crate::kit::{current_thread, everywhere, join_all, once};
+use crate::probe::{Holdings, Limit, eventually, fds, set_limit, threads};
 use mainspring::process::{Command, Stdio};
+use mainspring::signal::{SignalKind, signal};
+use mainspring::time::sleep;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::ptr;
+use std::time::{Duration, Instant};
 
 cases! { CASES:
     120 => [ prc_01_two_thousand_children_fifty_at_a_time ],
@@ -15,6 +18,8 @@ cases! { CASES:
         prc_06_a_hundred_dropped_children_are_reaped,
         prc_07_a_stolen_child_is_an_error_and_not_a_hang,
         prc_07_a_child_stolen_before_the_first_wait_is_an_error_too,
+        prc_07_where_sigchld_is_ignored_all_children_vanish_and_ours_are_an_error,
+        prc_08_a_child_that_was_waited_for_in_a_runtime_that_ended_is_no_zombie,
     ],
 }
 
@@ -142,4 +147,71 @@ fn prc_07_a_child_stolen_before_the_first_wait_is_an_error_too() {
             eventually("nobody is left", || !has_children());
         });
     });
+}
+
+/// What is installed for SIGCHLD, before and after this is put in its place, if it is.
+fn sigchld(new: Option<libc::sighandler_t>) -> libc::sighandler_t {
+    // SAFETY: all zeros is a valid value of this structure.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = new.unwrap_or_default();
+    let wanted = if new.is_some() { &raw const action } else { ptr::null() };
+    // SAFETY: as above.
+    let mut old: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: null, or a structure that lives across the call; the other is ours too, and is filled.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGCHLD, wanted, &raw mut old) }, 0);
+    old.sa_sigaction
+}
+
+#[allow(clippy::zombie_processes, reason = "that nobody waits for it is what is tested")]
+fn prc_07_where_sigchld_is_ignored_all_children_vanish_and_ours_are_an_error() {
+    sigchld(Some(libc::SIG_IGN));
+    let vanishes = |what: &str| {
+        let _stranger = std::process::Command::new("true").spawn().expect("it can be started");
+        eventually(what, || !has_children());
+    };
+    current_thread().block_on(async {
+        vanishes("nothing of ours was done yet");
+        let ours = || async {
+            let error = Command::new("true").status().await.expect_err("the system has reaped it");
+            assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
+            let mut child = Command::new("sleep").arg("1000").spawn().expect("it can be started");
+            assert_eq!(child.try_wait().expect("it runs"), None);
+            assert!(child.id().is_some());
+            child.start_kill().expect("it runs");
+            assert_eq!(child.wait().await.expect_err("reaped").raw_os_error(), Some(libc::ECHILD));
+            drop(Command::new("sleep").arg("1000").kill_on_drop(true).spawn().expect("it can be started"));
+        };
+        ours().await;
+        assert!(sigchld(None) == libc::SIG_IGN || cfg!(mainspring_plain), "with a pidfd nobody listens to it");
+        vanishes("after children of ours");
+        // Now the handler is installed, because somebody wants to hear of it.
+        let mut exits = signal(SignalKind::child()).expect("it may be listened to");
+        assert_ne!(sigchld(None), libc::SIG_IGN);
+        vanishes("after a listener was made");
+        exits.recv().await.expect("it is heard");
+        ours().await;
+        vanishes("after all");
+    });
+}
+
+fn prc_08_a_child_that_was_waited_for_in_a_runtime_that_ended_is_no_zombie() {
+    everywhere(&[2], |second| {
+        for inside in [true, false] {
+            let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("it can be started");
+            let input = child.stdin.take();
+            let first = current_thread();
+            assert!(first.block_on(once(child.wait())).is_none());
+            drop(first);
+            let guard = inside.then(|| second.enter());
+            drop(child);
+            drop((guard, input));
+            // Nobody starts or drops another child from here on.
+            let start = Instant::now();
+            while has_children() {
+                assert!(start.elapsed().as_secs() < 10, "it is a zombie: {inside}");
+                second.block_on(async { sleep(Duration::from_millis(1)).await });
+            }
+        }
+    });
+    eventually("the thread that waited for it has gone", || threads() == 1);
 }

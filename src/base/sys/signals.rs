@@ -17,6 +17,8 @@
 //!   up before the byte is written.
 //! - **H3** The handler, once installed, stays: the default action of that signal is off for the life of the process.
 //! - **H4** The handler that was there before is called after the bell has rung (SIG-04).
+//! - **H5** Where children vanished by themselves, SIGCHLD being ignored, they still do (SA_NOCLDWAIT): whoever set it up so waits
+//!   for none of his children, and with a plain handler each would stay a zombie.
 //!
 //! INSTEAD OF: an eventfd, which needs no emptying, but exists on Linux alone; a socket pair is the same everywhere. A pipe
 //! is not: some kernels report no edge for a write to one that is not empty.
@@ -67,6 +69,8 @@ struct Previous {
     address: libc::sighandler_t,
     /// It takes three arguments.
     takes_info: bool,
+    /// What of its flags stays in force (H5).
+    keeps: libc::c_int,
 }
 
 /// A place from which one signal is heard.
@@ -91,7 +95,7 @@ impl Ear {
             }
         };
         if !installed[index] {
-            install(signal)?;
+            install(signal, ends.previous.keeps)?;
             installed[index] = true;
         }
         drop(installed);
@@ -165,7 +169,10 @@ impl Previous {
         if unsafe { libc::sigaction(signal, ptr::null(), &raw mut old) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Self { address: old.sa_sigaction, takes_info: old.sa_flags & libc::SA_SIGINFO != 0 })
+        let reaps = signal == libc::SIGCHLD
+            && (old.sa_sigaction == libc::SIG_IGN || old.sa_flags & libc::SA_NOCLDWAIT != 0);
+        let keeps = if reaps { libc::SA_NOCLDWAIT } else { 0 };
+        Ok(Self { address: old.sa_sigaction, takes_info: old.sa_flags & libc::SA_SIGINFO != 0, keeps })
     }
 
     fn call(&self, signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
@@ -189,11 +196,11 @@ type Informed = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_vo
 
 /// System calls go on after the handler (SA_RESTART), and it runs on a thread's alternate stack if there is one
 /// (SA_ONSTACK): threads of other languages may have too little room on their own.
-fn install(signal: libc::c_int) -> io::Result<()> {
+fn install(signal: libc::c_int, keeps: libc::c_int) -> io::Result<()> {
     let handler: Informed = on_signal;
     let mut action = no_action();
     action.sa_sigaction = handler as libc::sighandler_t;
-    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK | libc::SA_SIGINFO;
+    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK | libc::SA_SIGINFO | keeps;
     // SAFETY: `action` lives across the call; the handler does what POSIX allows in one (H1).
     if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
