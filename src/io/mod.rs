@@ -10,9 +10,30 @@
 //!   driver::source     waits, when the kernel says "not now"
 //! ```
 //!
+//! Beside these, on the traits of futures-io, which the doors' types have as well, stands what works on anybody's streams: `ext`
+//! (operations on a reader or writer), `copy`, `buffered`, `share` (halves of whatever stream), and `duplex`, a stream in memory.
+//!
 //! This ring stands above the driver and below the doors, so that an operation is written once: a door may not open into another.
+//!
+//! Cases of the catalogue: NET-13, NET-14, FSX-05.
 
 pub(crate) mod ready;
+
+mod bridge;
 pub mod stream;
 
+pub mod ext;
+
+mod buffered;
+mod copy;
+mod duplex;
+mod share;
+
+pub(crate) use bridge::{async_read, async_write};
+pub use buffered::{BufReader, BufWriter};
+pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
+pub use duplex::{DuplexStream, duplex};
+pub use ext::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, Lines};
+pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 pub use ready::{Readable, Writable};
+pub use share::{ReadHalf, WriteHalf, split};

@@ -13,6 +13,7 @@ use mio::unix::pipe;
 
 use crate::driver::source::{Seen, SourceHandle};
 use crate::io::stream::{Reads, Writes, reading, writing};
+use crate::io::{async_read, async_write};
 
 /// An end: std's anonymous pipe, non-blocking, and its source.
 struct End<P> {
@@ -115,6 +116,10 @@ macro_rules! common {
         }
     };
 }
+
+async_read!([] ChildStdout);
+async_read!([] ChildStderr);
+async_write!([] ChildStdin);
 
 reader!(ChildStdout, "output");
 reader!(ChildStderr, "error stream");

@@ -151,6 +151,16 @@ pub(crate) fn note(wait: Wait) {
     });
 }
 
+/// What the present poll waits for, it waits for at this line: a composite's user wants to see his own, not the composite's.
+pub(crate) fn place(at: &'static Location<'static>) {
+    CURRENT.with(|header| {
+        if let Some(header) = header {
+            // ORDER: Relaxed, as in `note`.
+            header.wait_at.store(ptr::from_ref(at).cast_mut(), Ordering::Relaxed);
+        }
+    });
+}
+
 /// Kind and object in one word, as the last poll noted them; 0 if it waits for something that is none of ours.
 #[inline]
 pub(super) fn word(header: &Header) -> u64 {

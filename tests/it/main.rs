@@ -12,6 +12,7 @@ mod blocking;
 mod fs;
 mod group;
 mod in_place;
+mod io;
 mod macros;
 mod misuse;
 mod net;

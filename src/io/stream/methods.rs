@@ -118,11 +118,7 @@ macro_rules! reading {
             cx: &mut std::task::Context<'_>,
             buf: &mut [u8],
         ) -> std::task::Poll<std::io::Result<usize>> {
-            if buf.is_empty() {
-                return std::task::Poll::Ready(Ok(0));
-            }
-            let purpose = $crate::driver::source::Purpose::here($crate::task::wait::WaitKind::Read);
-            self.whole().reading().poll(purpose, cx, |seen| self.whole().recv(buf, seen))
+            $crate::io::stream::Reads::poll_recv(self.whole(), cx, buf)
         }
 
         /// As [`readable`](Self::readable), in the place of [`poll_read`](Self::poll_read).
@@ -235,11 +231,7 @@ macro_rules! writing {
             cx: &mut std::task::Context<'_>,
             buf: &[u8],
         ) -> std::task::Poll<std::io::Result<usize>> {
-            if buf.is_empty() {
-                return std::task::Poll::Ready(Ok(0));
-            }
-            let purpose = $crate::driver::source::Purpose::here($crate::task::wait::WaitKind::Write);
-            self.whole().writing().poll(purpose, cx, |seen| self.whole().send(buf, seen))
+            $crate::io::stream::Writes::poll_send(self.whole(), cx, buf)
         }
 
         /// As [`writable`](Self::writable), in the place of [`poll_write`](Self::poll_write).

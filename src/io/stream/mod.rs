@@ -16,5 +16,5 @@ mod split;
 pub(crate) use methods::{reading, writing};
 pub use ops::{Read, ReadExact, ReadToEnd, ReadVectored, Write, WriteAll, WriteVectored};
 pub(crate) use ops::{Reads, Writes, poll_to_end};
-pub(crate) use split::{Duplex, borrowed, owned};
+pub(crate) use split::{Duplex, borrowed, owned, unless_gone};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

@@ -20,6 +20,24 @@ pub(crate) trait Reads {
     fn reading(&self) -> &SourceHandle;
     fn recv(&self, buf: &mut [u8], seen: Seen) -> io::Result<usize>;
     fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>], seen: Seen) -> io::Result<usize>;
+
+    /// A read without a future, in the place that all such share.
+    #[track_caller]
+    fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.reading().poll(Purpose::here(WaitKind::Read), cx, |seen| self.recv(buf, seen))
+    }
+
+    /// The same, into several buffers.
+    #[track_caller]
+    fn poll_recv_vectored(&self, cx: &mut Context<'_>, bufs: &mut [IoSliceMut<'_>]) -> Poll<io::Result<usize>> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        self.reading().poll(Purpose::here(WaitKind::Read), cx, |seen| self.recv_vectored(bufs, seen))
+    }
 }
 
 /// What passes from whoever writes to the kernel.
@@ -29,6 +47,29 @@ pub(crate) trait Writes {
     fn send_vectored(&self, bufs: &[IoSlice<'_>], seen: Seen) -> io::Result<usize>;
     /// An empty write, which never waits, and tells of a broken pipe where the system does.
     fn send_nothing(&self) -> io::Result<usize>;
+
+    /// Ends the direction, if that can be done while the stream is still there. What only ends by being dropped stays open.
+    fn close(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// A write without a future, in the place that all such share.
+    #[track_caller]
+    fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(self.send_nothing());
+        }
+        self.writing().poll(Purpose::here(WaitKind::Write), cx, |seen| self.send(buf, seen))
+    }
+
+    /// The same, from several buffers.
+    #[track_caller]
+    fn poll_send_vectored(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Poll::Ready(self.send_nothing());
+        }
+        self.writing().poll(Purpose::here(WaitKind::Write), cx, |seen| self.send_vectored(bufs, seen))
+    }
 }
 
 /// Somebody who reads: where, and his place in line. Together with a buffer that is all there is to a read, five words; the source

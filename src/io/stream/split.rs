@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::methods::{reading, writing};
 use super::{Reads, Writes};
+use crate::io::{async_read, async_write};
 
 /// A stream that can be taken apart.
 pub(crate) trait Duplex: Reads + Writes {
@@ -190,6 +191,19 @@ impl<S: Duplex> OwnedWriteHalf<S> {
     /// ```
     pub fn forget(mut self) {
         self.shuts_down = false;
+    }
+}
+
+async_read!(['a, S: Duplex] ReadHalf<'a, S>);
+async_read!([S: Duplex] OwnedReadHalf<S>);
+async_write!(['a, S: Duplex] WriteHalf<'a, S>);
+async_write!([S: Duplex] OwnedWriteHalf<S>);
+
+/// A direction that the peer's reset has ended before is ended, too.
+pub(crate) fn unless_gone(ended: io::Result<()>) -> io::Result<()> {
+    match ended {
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+        ended => ended,
     }
 }
 

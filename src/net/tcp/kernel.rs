@@ -9,7 +9,8 @@ use std::net::{Shutdown, SocketAddr};
 use super::TcpStream;
 use crate::base::sys;
 use crate::driver::source::{Direction, Seen, SourceHandle};
-use crate::io::stream::{Duplex, Reads, Writes};
+use crate::io::stream::{Duplex, Reads, Writes, unless_gone};
+use crate::io::{async_read, async_write};
 
 impl Reads for TcpStream {
     fn reading(&self) -> &SourceHandle {
@@ -49,9 +50,20 @@ impl Writes for TcpStream {
     fn send_nothing(&self) -> io::Result<usize> {
         self.stream().write(&[])
     }
+
+    fn close(&self) -> io::Result<()> {
+        unless_gone(self.end_writing())
+    }
 }
 
+async_read!([] TcpStream);
+async_write!([] TcpStream);
+
 impl TcpStream {
+    fn whole(&self) -> &Self {
+        self
+    }
+
     /// An operation that moved something, but not all it could have, has emptied (or filled) the socket. The end of
     /// the stream is no such thing: it stays readable for ever.
     fn judge(&self, direction: Direction, count: usize, asked: usize, seen: Seen) {

@@ -708,10 +708,7 @@ impl TcpStream {
     /// ```
     #[track_caller]
     pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        if buf.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        self.source().poll(Purpose::here(WaitKind::Read), cx, |seen| self.recv(buf, seen))
+        self.poll_recv(cx, buf)
     }
 
     /// As [`write`](Self::write); on `Pending` the task is woken when it is worth another try.
@@ -738,10 +735,7 @@ impl TcpStream {
     /// ```
     #[track_caller]
     pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if buf.is_empty() {
-            return Poll::Ready(Ok(0)); // as std has it: nothing to send is sent at once, however full the socket is
-        }
-        self.source().poll(Purpose::here(WaitKind::Write), cx, |seen| self.send(buf, seen))
+        self.poll_send(cx, buf)
     }
 
     /// As [`write_vectored`](Self::write_vectored); on `Pending` the task is woken when it is worth another try.

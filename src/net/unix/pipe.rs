@@ -25,6 +25,7 @@ use crate::base::sys;
 use crate::driver::source::{Passing, Seen, SourceHandle};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
 use crate::io::stream::{Reads, Writes, reading, writing};
+use crate::io::{async_read, async_write};
 
 /// A new pipe: what is written to the sender is read from the receiver.
 ///
@@ -141,6 +142,9 @@ impl Sender {
 impl Receiver {
     reading!(Receiver);
 }
+
+async_read!([] Receiver);
+async_write!([] Sender);
 
 impl Writes for Sender {
     fn writing(&self) -> &SourceHandle {

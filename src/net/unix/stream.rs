@@ -14,7 +14,8 @@ use super::{Connect, SocketAddr, UCred, address};
 use crate::base::sys;
 use crate::driver::source::{Purpose, Seen, SourceHandle};
 use crate::net::sock::{Sock, refuse_in_a_simulation};
-use crate::io::stream::{self, Duplex, Reads, Writes, reading, writing};
+use crate::io::stream::{self, Duplex, Reads, Writes, reading, unless_gone, writing};
+use crate::io::{async_read, async_write};
 use crate::task::wait::WaitKind;
 
 /// The reading half of a stream that [`UnixStream::split`] lends.
@@ -250,7 +251,14 @@ impl Writes for UnixStream {
     fn send_nothing(&self) -> io::Result<usize> {
         sys::send(self.std(), &[])
     }
+
+    fn close(&self) -> io::Result<()> {
+        unless_gone(self.end_writing())
+    }
 }
+
+async_read!([] UnixStream);
+async_write!([] UnixStream);
 
 impl Duplex for UnixStream {
     type Address = SocketAddr;
