@@ -1,6 +1,7 @@
 //! An open file.
 
 use super::inline;
+use crate::base::sys;
 use super::line::{Line, Place, Turn};
 use super::options::OpenOptions;
 use super::ops::{Act, Read, ReadExact, ReadToEnd, ReadVectored, Where, Write, WriteAll, WriteVectored};
@@ -56,6 +57,9 @@ pub(super) struct Inner {
     pub(super) std: std::fs::File,
     /// Reading may be tried on the caller's thread.
     pub(super) inline: bool,
+    /// It was opened without waiting, so `O_NONBLOCK` is on, which means nothing to a regular file; whoever gets it from us
+    /// as std's finds it off. (To take it off at every open was one of ten calls.)
+    nonblocking: bool,
     /// Shared with the clones, since they share the cursor.
     pub(super) line: Arc<Line>,
 }
@@ -63,7 +67,12 @@ pub(super) struct Inner {
 /// Where a file comes from, and how it goes.
 impl File {
     pub(super) fn of(std: std::fs::File, inline: bool) -> Self {
-        Self(Arc::new(Inner { std, inline, line: Line::new() }))
+        Self(Arc::new(Inner { std, inline, nonblocking: false, line: Line::new() }))
+    }
+
+    /// One that was opened from memory.
+    pub(super) fn of_cached(std: std::fs::File) -> Self {
+        Self(Arc::new(Inner { std, inline: true, nonblocking: true, line: Line::new() }))
     }
 
     /// Opens a file for reading.
@@ -138,6 +147,9 @@ impl File {
         async move {
             drop(TakeTurn(Place::new(&self.0.line, at)).await);
             self.0.line.tell_missed()?;
+            if self.0.nonblocking {
+                sys::make_blocking(&self.0.std)?;
+            }
             Arc::try_unwrap(self.0).map_or_else(|shared| shared.std.try_clone(), |inner| Ok(inner.std))
         }
     }
@@ -147,11 +159,13 @@ impl File {
     /// # Errors
     /// If there are no descriptors left.
     pub fn try_clone(&self) -> io::Result<Self> {
-        let Inner { std, inline, line } = &*self.0;
-        Ok(Self(Arc::new(Inner { std: std.try_clone()?, inline: *inline, line: line.clone() })))
+        let Inner { std, inline, nonblocking, line } = &*self.0;
+        let (std, line) = (std.try_clone()?, line.clone());
+        Ok(Self(Arc::new(Inner { std, inline: *inline, nonblocking: *nonblocking, line })))
     }
 
     /// The descriptor, for a system call that is not here. `None` for a file that has none, as a simulated one will.
+    /// `O_NONBLOCK` may be on, which means nothing to a regular file; after [`into_std`](Self::into_std) it is off.
     #[must_use]
     pub fn try_as_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.std.as_fd())

@@ -142,6 +142,13 @@ pub(super) fn read(file: &File, bufs: &mut [IoSliceMut<'_>], at: Option<u64>) ->
     (count > 0 || bufs.iter().all(|buf| buf.is_empty()) || is_at_end(file, at)).then_some(count)
 }
 
+/// How much there is between the cursor and the end of the file, as far as anybody can say.
+pub(super) fn left(file: &File) -> Option<u64> {
+    let mut cursor = file;
+    let place = cursor.stream_position().ok()?;
+    Some(file.metadata().ok()?.len().saturating_sub(place))
+}
+
 /// Is there really nothing behind this place? Linux 5.9 and 5.10 answer a non-blocking read with "nothing" where they should
 /// have said "not now", and a file that seems to end too early is data lost.
 fn is_at_end(file: &File, at: Option<u64>) -> bool {

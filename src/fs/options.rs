@@ -3,7 +3,6 @@
 use super::File;
 use super::inline;
 use super::job::Operation;
-use crate::base::sys;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::Location;
 use std::path::Path;
@@ -122,9 +121,7 @@ impl OpenOptions {
         let Some(path) = from_memory else { return Operation::new(at, work) };
         Operation::new(at, work).after_a_try(move || {
             let file = inline::open(&path)?;
-            // It was opened without waiting; reads by the pool are to wait.
-            sys::make_blocking(&file).ok()?;
-            Some(File::of(file, true))
+            Some(File::of_cached(file))
         })
     }
 }

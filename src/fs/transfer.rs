@@ -52,6 +52,8 @@ pub(super) struct Mover<'a> {
     /// Kept until the whole operation is over, so that two of several steps each do not mix.
     turn: Option<Turn>,
     job: Option<Job<Back>>,
+    /// How far the end of the file was from the cursor when an append began, less what was read since.
+    left: Option<u64>,
 }
 
 /// What a job brings back.
@@ -69,7 +71,7 @@ struct Back {
 
 impl<'a> Mover<'a> {
     pub(super) fn new(file: &'a Arc<Inner>, offset: Option<u64>, at: &'static Location<'static>) -> Self {
-        Self { file, at, offset, place: Place::new(&file.line, at), turn: None, job: None }
+        Self { file, at, offset, place: Place::new(&file.line, at), turn: None, job: None, left: None }
     }
 
     /// So many bytes are through: the next step begins behind them.
@@ -108,16 +110,32 @@ impl<'a> Mover<'a> {
         if self.job.is_none() {
             ready!(self.poll_begin(cx));
             if self.file.inline
-                && let Some(count) = inline::append(&self.file.std, to)
+                && let Some((count, is_end)) = self.append_inline(to)?
             {
                 budget::charge_bytes(count);
-                return Poll::Ready(Ok((count, count == 0)));
+                return Poll::Ready(Ok((count, is_end)));
             }
             self.start(Way::In, Vec::new(), |file, _, buf| (&file.std).read_to_end(buf));
         }
         let (count, mut buf) = ready!(self.poll_job(cx))?;
         if to.is_empty() { *to = buf } else { to.append(&mut buf) }
         Poll::Ready(Ok((count, true)))
+    }
+
+    /// A piece from memory, and whether it was the last. The vector grows once, to one byte more than is left of the file; and a
+    /// read that stops short, where the file ended a moment ago, is the end. To find that by reading nothing there takes one
+    /// read more, and a second opinion (`inline::read` says why): three calls, where the two that ask for what is left are two.
+    fn append_inline(&mut self, to: &mut Vec<u8>) -> io::Result<Option<(usize, bool)>> {
+        if self.left.is_none() {
+            self.left = inline::left(&self.file.std);
+            let wanted = self.left.unwrap_or(0).saturating_add(1);
+            to.try_reserve(usize::try_from(wanted).unwrap_or(usize::MAX))?;
+        }
+        let room = (to.capacity() - to.len()).min(BYTES_PER_POLL);
+        let Some(count) = inline::append(&self.file.std, to) else { return Ok(None) };
+        let left = self.left.map(|left| left.saturating_sub(count as u64));
+        self.left = left;
+        Ok(Some((count, count == 0 || (count < room && left == Some(0)))))
     }
 
     /// Writes once, or as much as one job may.

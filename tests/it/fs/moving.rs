@@ -156,6 +156,48 @@ fn a_file_changes_hands_with_std_where_its_cursor_stands() {
 }
 
 #[test]
+fn std_gets_a_file_that_is_not_marked_as_non_blocking() {
+    everywhere(|inline| async move {
+        let folder = Folder::new();
+        let path = folder.with("text", "fine");
+        fs::read(&path).await.unwrap(); // from here on this file system is known
+        let std = opened(&path, inline).await.into_std().await.unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&std);
+        let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
+        let octal = about.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
+        let flags = i32::from_str_radix(octal, 8).unwrap();
+        assert_eq!(flags & libc::O_NONBLOCK, 0);
+    });
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_read_is_read_to_where_it_ends_then() {
+    everywhere(|inline| async move {
+        let folder = Folder::new();
+        let path = folder.with("log", bytes(600_000));
+        fs::read(&path).await.unwrap();
+        let file = opened(&path, inline).await;
+        let mut all = Vec::new();
+        let mut reading = file.read_to_end(&mut all);
+        // A poll copies 256 KiB, so it is not through.
+        if crate::poll_with(&mut reading, std::task::Waker::noop()).is_pending() && inline {
+            let mut more = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+            std::io::Write::write_all(&mut more, &[7; 100_000]).unwrap();
+            // All of it where it is read from memory; where a job reads, whoever comes first.
+            let count = reading.await.unwrap();
+            assert!((600_000..=700_000).contains(&count), "{count}");
+            assert_eq!(all.len(), count);
+        } else {
+            assert_eq!(reading.await.unwrap(), 600_000);
+        }
+        assert!(all[..600_000] == bytes(600_000));
+        let mut again = vec![1];
+        assert_eq!(file.read_to_end(&mut again).await.unwrap(), 0);
+        assert_eq!(again, [1], "at the end there is nothing, and what was there stays");
+    });
+}
+
+#[test]
 fn a_copied_file_can_be_told_to_be_read_by_the_pool_alone() {
     let folder = Folder::new();
     let path = folder.with("text", vec![1; 100]);
