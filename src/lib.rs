@@ -44,6 +44,7 @@
 //! src/base/context.rs
 //! src/base/sys/linux.rs
 //! src/base/sys/linux/unix.rs
+//! src/base/sys/poll.rs
 //! src/base/sys/process.rs
 //! src/base/sys/signals.rs
 //! src/base/sys/linux/files.rs

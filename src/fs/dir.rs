@@ -3,7 +3,8 @@
 //! Entries come in batches, one job each: the system gives them in batches, too, and a hop for each would cost ten times
 //! the entry. A batch under way belongs to the `ReadDir`, not to the future that waits for it, so none is lost.
 
-use super::job::{Job, Operation};
+use super::job::Operation;
+use crate::io::Job;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, FileType, Metadata};

@@ -1,63 +1,12 @@
-//! The hop: work that blocks, on a thread of the pool, and the future of an operation that is nothing but that.
+//! The future of an operation that is one job of the pool and nothing else.
 
-use crate::sched::blocking::Place;
-use crate::sched::shared::RUNTIME;
+use crate::io::Job;
 use crate::task::budget;
-use crate::task::wait::{self, Wait, WaitKind};
-use crate::task::{Birth, JoinHandle};
 use std::fmt;
 use std::io;
-use std::panic::{Location, resume_unwind};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-
-/// A job of the pool under way. Dropping it takes it back if it has not begun; one that has runs to its end, and what it
-/// gives is dropped there.
-pub(super) struct Job<T> {
-    /// None once the result was taken.
-    handle: Option<JoinHandle<T>>,
-    /// The user's line, for reports.
-    at: &'static Location<'static>,
-}
-
-impl<T: Send + 'static> Job<T> {
-    /// Hands the work to the pool of the runtime that this thread is in.
-    pub(super) fn start(at: &'static Location<'static>, work: impl FnOnce() -> T + Send + 'static) -> Self {
-        let Some(shared) = RUNTIME.with(|shared| shared.cloned()) else {
-            panic!("a file at {at} needs a runtime: use it inside `Runtime::block_on`, a task, or `Handle::enter`")
-        };
-        Self { handle: Some(shared.spawn_blocking(work, Birth::at(at), Place::Any)), at }
-    }
-
-    /// An error means that the job did not run: the runtime is shut down, or has no thread for it. A panic goes on here.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let handle = self.handle.as_mut().expect("a job is not polled again when it has given its result");
-        let object = handle.id().as_u64();
-        let Poll::Ready(result) = Pin::new(handle).poll(cx) else {
-            wait::note(Wait { kind: WaitKind::Files, object, at: self.at });
-            return Poll::Pending;
-        };
-        self.handle = None;
-        Poll::Ready(result.map_err(|error| match error.try_into_panic() {
-            Ok(payload) => resume_unwind(payload),
-            Err(cancelled) => cancelled.into(),
-        }))
-    }
-}
-
-impl<T> Drop for Job<T> {
-    fn drop(&mut self) {
-        if let Some(handle) = &self.handle {
-            handle.abort();
-        }
-    }
-}
-
-impl<T> fmt::Debug for Job<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Job").field(&self.handle).finish()
-    }
-}
 
 /// Future of an operation that is one job of the pool, from beginning to end.
 ///

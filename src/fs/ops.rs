@@ -5,7 +5,7 @@
 
 use super::file::Inner;
 use super::inline;
-use super::job::Job;
+use crate::io::Job;
 use super::line::{Place, Turn};
 use super::transfer::{Extent, Mover};
 use crate::task::budget;

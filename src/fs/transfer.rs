@@ -17,7 +17,7 @@
 
 use super::file::Inner;
 use super::inline;
-use super::job::Job;
+use crate::io::Job;
 use super::line::{Place, Turn};
 use crate::task::budget::{self, BYTES_PER_POLL};
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Seek as _, SeekFrom, Write as _};

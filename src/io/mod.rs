@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Beside these, on the traits of futures-io, which the doors' types have as well, stands what works on anybody's streams: `ext`
-//! (operations on a reader or writer), `copy`, `buffered`, `share` (halves of whatever stream), and `duplex`, a stream in memory.
+//! (operations on a reader or writer), `copy`, `buffered`, `share` (halves of whatever stream), and `duplex`, a stream in memory. `stdio` are the process's own streams.
 //!
 //! This ring stands above the driver and below the doors, so that an operation is written once: a door may not open into another.
 //!
@@ -29,11 +29,16 @@ mod copy;
 mod duplex;
 mod share;
 
+mod job;
+mod stdio;
+
 pub(crate) use bridge::{async_read, async_write};
 pub use buffered::{BufReader, BufWriter};
 pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
 pub use duplex::{DuplexStream, duplex};
 pub use ext::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, Lines};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
+pub(crate) use job::Job;
 pub use ready::{Readable, Writable};
 pub use share::{ReadHalf, WriteHalf, split};
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

@@ -9,6 +9,7 @@ use mainspring::group::{
     JoinNext, JoinNextWithId, JoinSet, LocalChild, LocalScope, Scope, ScopeLocal, ScopedChild, Shield, SpawnWait,
     TaskGroup, Within,
 };
+use mainspring::io;
 use mainspring::net::tcp::{
     Accept, Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable,
     ReuniteError, Writable, Write, WriteAll, WriteHalf, WriteVectored,
@@ -216,6 +217,10 @@ fn rows_of_later_doors() -> Vec<Row> {
         CtrlC: "Send Sync Unpin";
 
         Command: "Send Sync Unpin";
+        io::Stdin: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        io::Stdout: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        io::Stderr: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+
         Child: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         ChildStdin: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         ChildStdout: "Send Sync Unpin UnwindSafe RefUnwindSafe";

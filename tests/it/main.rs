@@ -20,6 +20,7 @@ mod process;
 mod sched;
 mod shutdown;
 mod simulated;
+mod standard_streams;
 mod sync;
 mod task;
 mod task_local;

@@ -38,6 +38,7 @@ mod refused;
 mod signals;
 mod sleeping;
 mod sockets;
+mod standard;
 mod stealing;
 mod stopping;
 mod stuck;
@@ -64,8 +65,16 @@ fn main() -> ExitCode {
         faults::CASES,
         signals::CASES,
         processes::CASES,
+        standard::CASES,
     ];
-    let scripts =
-        [exits::SCRIPTS, faults::SCRIPTS, limits::SCRIPTS, signals::SCRIPTS, sleeping::SCRIPTS, timers::SCRIPTS];
+    let scripts = [
+        exits::SCRIPTS,
+        faults::SCRIPTS,
+        limits::SCRIPTS,
+        signals::SCRIPTS,
+        sleeping::SCRIPTS,
+        standard::SCRIPTS,
+        timers::SCRIPTS,
+    ];
     harness::main(&cases.concat(), &scripts.concat())
 }

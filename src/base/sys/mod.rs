@@ -14,6 +14,9 @@
 //!   send_vectored      a gathering write that raises no SIGPIPE      plain: writev
 //!   find_cached, open_cached, glance, read_cached, append_cached
 //!                      files without waiting for a disk             plain: "there is no such way"
+//!   write_now, reopen_terminal
+//!                      what is inherited, without waiting           plain: "there is no such way"
+//!   can_read, can_write, await_room                              the same everywhere
 //!   stream_interest    what a TCP stream is registered for           plain: no priority data
 //!   unix_socket, accept_unix, send                                the same for Unix sockets
 //!   HAS_ABSTRACT_NAMES, abstract_name                            plain: "there are none"
@@ -39,8 +42,10 @@ mod chosen;
 pub(crate) use chosen::*;
 
 super::atomic::above_sched! {
+    mod poll;
     mod process;
     mod signals;
+    pub(crate) use poll::{await_room, can_read, can_write};
     pub(crate) use process::Process;
     pub(crate) use signals::Ear;
 }

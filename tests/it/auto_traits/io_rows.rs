@@ -1,7 +1,6 @@
 //! The rows of what moves bytes on anybody's streams.
 
 use super::*;
-use mainspring::io;
 
 #[rustfmt::skip]
 pub(super) fn rows() -> Vec<Row> {

@@ -4,8 +4,9 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 
 /// What a look at an open file says, from memory.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +104,36 @@ pub(crate) fn append_cached(fd: BorrowedFd<'_>, to: &mut Vec<u8>, most: usize) -
     Ok(count)
 }
 
+/// Writes without waiting, though the descriptor may be a blocking one: what there is room for, or `WouldBlock`. Sockets can do
+/// it, and anonymous pipes since 6.4. [`read_cached`] is its counterpart.
+pub(crate) fn write_now(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    let most = usize::try_from(libc::UIO_MAXIOV).expect("UIO_MAXIOV is 1024");
+    let count = libc::c_int::try_from(bufs.len().min(most)).expect("at most 1024");
+    let (fd, bufs) = (fd.as_raw_fd(), bufs.as_ptr().cast::<libc::iovec>());
+    // SAFETY: std promises that an `IoSlice` is an iovec; the call reads what each names, which is borrowed with `bufs`.
+    let count = unsafe { libc::pwritev2(fd, bufs, count, -1, libc::RWF_NOWAIT) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// The device of the terminal's number 5:2, which is another terminal each time it is opened.
+const PTMX: u64 = 5 << 8 | 2;
+
+/// The same terminal, opened once more, non-blocking: a file of our own, so nobody else is non-blocking by it. `device` is its
+/// number.
+pub(crate) fn reopen_terminal(terminal: &File, device: u64) -> io::Result<File> {
+    if device == PTMX {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    // SAFETY: the call takes two integers and touches no memory of ours.
+    let flags = unsafe { libc::fcntl(terminal.as_raw_fd(), libc::F_GETFL) };
+    let mode = flags & libc::O_ACCMODE;
+    std::fs::OpenOptions::new()
+        .read(mode != libc::O_WRONLY)
+        .write(mode != libc::O_RDONLY)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(format!("/proc/self/fd/{}", terminal.as_raw_fd()))
+}
+
 /// The kernel's spelling: -1 is the descriptor's own position.
 fn position(at: Option<u64>) -> io::Result<libc::off_t> {
     let Some(at) = at else { return Ok(-1) };
@@ -122,3 +153,6 @@ pub(crate) fn refusal(error: &io::Error) -> Refusal {
 pub(crate) fn would_wait(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
+
+/// So many bytes a pipe takes without waiting when poll(2) says that it can be written.
+pub(crate) const PIECE: usize = libc::PIPE_BUF;

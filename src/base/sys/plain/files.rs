@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// What a look at an open file would say.
@@ -54,6 +54,14 @@ pub(crate) fn append_cached(_: BorrowedFd<'_>, _: &mut Vec<u8>, _: usize) -> io:
     unsupported()
 }
 
+pub(crate) fn write_now(_: BorrowedFd<'_>, _: &[IoSlice<'_>]) -> io::Result<usize> {
+    unsupported()
+}
+
+pub(crate) fn reopen_terminal(_: &File, _: u64) -> io::Result<File> {
+    unsupported()
+}
+
 pub(crate) fn refusal(_: &io::Error) -> Refusal {
     Refusal::Process
 }
@@ -61,3 +69,6 @@ pub(crate) fn refusal(_: &io::Error) -> Refusal {
 pub(crate) fn would_wait(_: &io::Error) -> bool {
     false
 }
+
+/// So many bytes every Unix takes without waiting when poll(2) says that a pipe can be written.
+pub(crate) const PIECE: usize = 512;
