@@ -13,7 +13,7 @@ use crate::sched::report::{describe, describe_one};
 use crate::sched::rescue::Watch;
 use crate::sched::shared::{RUNTIME, Shared, coarse_ms};
 use crate::sched::worker::{Leave, end, work, work_alone};
-use crate::task::{CURRENT, JoinHandle};
+use crate::task::{Birth, CURRENT, JoinHandle};
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -54,11 +54,13 @@ fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'st
     );
     let _outside = context::pause();
     in_place::let_go();
-    CURRENT.without(|| host(shared, future, until_quiet, at))
+    // Before the task that this thread is in is hidden: main inherits from it.
+    let birth = Birth::of_main(at);
+    CURRENT.without(|| host(shared, future, until_quiet, birth))
 }
 
 /// Nothing of a task that is in place around this shows through.
-fn host<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'static Location<'static>) -> F::Output {
+fn host<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, birth: Birth) -> F::Output {
     let mut output = None;
     {
         let output = &mut output;
@@ -66,7 +68,7 @@ fn host<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'sta
         let host = || {
             // Pinned inside the scopes, so that what is dropped of it on unwinding still finds its runtime.
             let main = pin!(async move { *output = Some(future.await) });
-            Guest::new(shared, &local).host(main, until_quiet, at);
+            Guest::new(shared, &local).host(main, until_quiet, birth);
         };
         local.inside(host);
     }
@@ -105,9 +107,9 @@ impl<'a> Guest<'a> {
     }
 
     /// Runs the main future to its end, and with `until_quiet` everything else that is no daemon.
-    fn host(mut self, main: Pin<&mut (dyn Future<Output = ()> + '_)>, until_quiet: bool, at: &'static Location<'static>) {
+    fn host(mut self, main: Pin<&mut (dyn Future<Output = ()> + '_)>, until_quiet: bool, birth: Birth) {
         // SAFETY: `self` closes the `Local` when it is dropped, which is before `main` goes, on every way out (N2).
-        let handle = unsafe { self.local.spawn_main(main, at) };
+        let handle = unsafe { self.local.spawn_main(main, birth) };
         self.work_until(&|| handle.is_finished());
         let result = output_of(handle);
         if until_quiet && result.is_ok() {

@@ -25,7 +25,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::mem;
-use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -184,11 +183,11 @@ impl Local {
     pub(crate) unsafe fn spawn_main(
         &self,
         future: Pin<&mut (dyn Future<Output = ()> + '_)>,
-        spawned_at: &'static Location<'static>,
+        birth: Birth,
     ) -> JoinHandle<()> {
         // SAFETY: only the lifetime changes, and by the caller's promise the task is gone before the future is.
         let future: Pin<&'static mut (dyn Future<Output = ()> + 'static)> = unsafe { mem::transmute(future) };
-        self.spawn(future, Birth::of_main(spawned_at))
+        self.spawn(future, birth)
     }
 
     /// Takes in what other threads have left.
