@@ -3,56 +3,53 @@
 use crate::base::quiet::quietly;
 use std::task::Waker;
 
-/// So many need no allocation: nearly every release grants to one, and a handful is common.
-const FEW: usize = 4;
-/// The next ones get room all at once.
+/// When there is a second one, room is made for so many at once.
 const ROOM: usize = 32;
 
 /// Wakes all that is in it when it is dropped, in order; so it is declared where it goes after the lock.
+///
+/// Nearly every release grants to one, and that needs no allocation. INSTEAD OF an inline array of four: making it, looking
+/// through it and dropping it took 170 of the 1,070 instructions of a semaphore's wait and wake.
 pub(super) struct Batch {
-    /// Filled from the front.
-    few: [Option<Waker>; FEW],
-    /// How many of `few` there are.
-    count: usize,
+    first: Option<Waker>,
     /// Those beyond.
-    many: Vec<Waker>,
+    more: Vec<Waker>,
 }
 
 impl Batch {
     #[inline]
     pub(super) const fn new() -> Self {
-        Self { few: [const { None }; FEW], count: 0, many: Vec::new() }
+        Self { first: None, more: Vec::new() }
     }
 
     /// Adds one, if it is one: who stands in line without having been polled has no waker yet.
     #[inline]
     pub(super) fn extend(&mut self, waker: Option<Waker>) {
         let Some(waker) = waker else { return };
-        if let Some(place) = self.few.get_mut(self.count) {
-            *place = Some(waker);
-            self.count += 1;
-            return;
+        if self.first.is_none() {
+            self.first = Some(waker);
+        } else {
+            self.add(waker);
         }
-        if self.many.is_empty() {
-            self.many.reserve(ROOM);
+    }
+
+    #[cold]
+    fn add(&mut self, waker: Waker) {
+        if self.more.is_empty() {
+            self.more.reserve(ROOM);
         }
-        self.many.push(waker);
+        self.more.push(waker);
     }
 }
 
 impl Drop for Batch {
+    /// A waker that panics does not cost the others their wake-up (TSK-16).
     #[inline]
     fn drop(&mut self) {
-        if self.count > 0 {
-            self.wake_all();
+        let Some(first) = self.first.take() else { return };
+        quietly(|| first.wake());
+        if !self.more.is_empty() {
+            self.more.drain(..).for_each(|waker| quietly(|| waker.wake()));
         }
-    }
-}
-
-impl Batch {
-    /// A waker that panics does not cost the others their wake-up (TSK-16).
-    fn wake_all(&mut self) {
-        let few = self.few.iter_mut().take(self.count).filter_map(Option::take);
-        few.chain(self.many.drain(..)).for_each(|waker| quietly(|| waker.wake()));
     }
 }
