@@ -68,10 +68,13 @@ crate::base::atomic::above_sched! {
 
     mod join_set;
 
+    mod map_on;
+
     pub use block_on_scope::{BlockScope, ScopedChild, block_on_scope};
     pub use child::Child;
     pub use deadline::{Shield, Within, cancelled, deadline, shield, timeout, timeout_at, token};
     pub use error::{ChildError, Failure, GroupError};
+    pub use map_on::{Filled, MapOn, Next, On, fill_on, map_on, map_stream_on};
     pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
     pub use scope::{Builder, Scope, scope};
     pub use scope_local::{LocalChild, LocalScope, ScopeLocal, scope_local};

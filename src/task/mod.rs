@@ -33,6 +33,7 @@ mod id;
 mod join;
 
 mod local;
+mod local_state;
 
 pub(crate) mod budget;
 pub(crate) mod wait;
@@ -51,6 +52,7 @@ pub use error::{CancelCause, JoinError};
 pub use id::{Id, id, try_id};
 pub use join::{AbortHandle, JoinHandle};
 pub use local::{AccessError, LocalKey, TaskLocalFuture};
+pub use local_state::Local;
 pub use yield_now::{YieldNow, yield_now};
 
 crate::base::atomic::above_sched! {

@@ -62,10 +62,14 @@ pub(crate) enum WaitKind {
     Cancel,
     /// Room in a scope that has a limit.
     Room,
+    /// The next output of a `map_on`.
+    Output,
+    /// Its turn, and room in the window, to work ahead for one.
+    Window,
 }
 
 /// The names, in the order of the numbers.
-const KINDS: [WaitKind; 31] = [
+const KINDS: [WaitKind; 33] = [
     WaitKind::Other,
     WaitKind::Sleep,
     WaitKind::Read,
@@ -97,6 +101,8 @@ const KINDS: [WaitKind; 31] = [
     WaitKind::Children,
     WaitKind::Cancel,
     WaitKind::Room,
+    WaitKind::Output,
+    WaitKind::Window,
 ];
 
 /// One wait: what for, on which object, and the user's line.
@@ -203,6 +209,8 @@ impl fmt::Display for Waiting {
             WaitKind::Files => write!(f, "blocking job {object} on files, at {at}"),
             WaitKind::Children => write!(f, "the end of {object} children of the scope at {at}"),
             WaitKind::Cancel => write!(f, "a cancel, at {at}"),
+            WaitKind::Output => write!(f, "the next output of a `map_on`, at {at}"),
+            WaitKind::Window => write!(f, "room in the window of the `map_on` at {at}"),
             WaitKind::Room => write!(f, "room for one more child of a scope, at {at}"),
             WaitKind::Turn => write!(f, "its turn at a file, at {at}"),
             WaitKind::Read => write!(f, "data on descriptor {object}, at {at}"),

@@ -5,9 +5,9 @@ use mainspring::fs::{
     self, Act, DirEntry, File, NextEntry, OpenOptions, Operation, ReadDir, ReadFile, ReadToEnd, ReadToString,
 };
 use mainspring::group::{
-    self, BlockScope, CancellationToken, Cancelled, CancelledOwned, ChildError, DropGuard, Failure, GroupError,
-    JoinNext, JoinNextWithId, JoinSet, LocalChild, LocalScope, Scope, ScopeLocal, ScopedChild, Shield, SpawnWait,
-    TaskGroup, Within,
+    self, BlockScope, CancellationToken, Cancelled, CancelledOwned, ChildError, DropGuard, Failure, Filled, GroupError,
+    JoinNext, JoinNextWithId, JoinSet, LocalChild, LocalScope, MapOn, On, Scope, ScopeLocal, ScopedChild, Shield,
+    SpawnWait, TaskGroup, Within,
 };
 use mainspring::io;
 use mainspring::net::tcp::{
@@ -35,8 +35,8 @@ use mainspring::sync::{
     TryLockError, WriteOwned,
 };
 use mainspring::task::{
-    self, AbortHandle, AccessError, CancelCause, Id, JoinError, JoinHandle, LocalKey, QueueFull, SpawnLocalError,
-    TaskLocalFuture, YieldNow,
+    self, AbortHandle, AccessError, CancelCause, Id, JoinError, JoinHandle, Local, LocalKey, QueueFull,
+    SpawnLocalError, TaskLocalFuture, YieldNow,
 };
 use mainspring::thread::{self, Stop};
 use mainspring::time::{Elapsed, Instant, Interval, MissedTickBehavior, Sleep, Tick, Timeout};
@@ -113,15 +113,16 @@ fn rows_of_tasks_and_time() -> Vec<Row> {
         QueueFull<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         SpawnLocalError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         task::Builder: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        LocalKey<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         LocalKey<Neither>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        TaskLocalFuture<u8, Ready<u8>>: "Send Sync Unpin";
         TaskLocalFuture<SendOnly, Ready<u8>>: "Send Unpin";
         TaskLocalFuture<Neither, Ready<u8>>: "Unpin";
-        TaskLocalFuture<u8, Neither>: "Unpin";
-        TaskLocalFuture<PhantomPinned, Ready<u8>>: "Send Sync Unpin";
         TaskLocalFuture<u8, PhantomPinned>: "Send Sync";
         AccessError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Local<u8>: "Unpin";
+        MapOn<u8>: "Send Unpin";
+        group::Next<'static, u8>: "Send Unpin";
+        On: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Filled<Neither>: "Unpin";
 
         runtime::Builder: "Send Sync Unpin";
         Runtime: "Send Sync Unpin UnwindSafe RefUnwindSafe";

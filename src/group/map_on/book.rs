@@ -1,0 +1,293 @@
+//! The book: which items are begun, which outputs wait, and who waits for what.
+
+use crate::base::atomic::{Mutex, MutexGuard};
+use crate::base::quiet::quietly;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::task::{Poll, Waker};
+use std::thread::Thread;
+
+/// What became of an item.
+pub(super) enum Made<U> {
+    Output(U),
+    /// The payload of the panic of the closure, or of the source.
+    Panicked(Box<dyn Any + Send>),
+    /// Its worker was dropped meanwhile.
+    Lost,
+}
+
+/// What workers and consumer share.
+pub(super) struct Line<U>(Mutex<Book<U>>);
+
+pub(super) struct Book<U> {
+    /// The output with number `n` waits in slot `n % window`.
+    slots: Box<[Option<Made<U>>]>,
+    /// So many items were pulled.
+    begun: u64,
+    /// So many outputs were taken.
+    taken: u64,
+    /// A worker has the source.
+    pulling: bool,
+    /// Nothing more comes from the source.
+    dry: bool,
+    /// The consumer is gone.
+    closed: bool,
+    /// Workers that have not ended.
+    workers: usize,
+    /// The wakers of those that wait to pull.
+    waiting: VecDeque<Waker>,
+    /// The threads of workers that are no tasks: told of the end.
+    threads: Vec<Thread>,
+    consumer: Option<Waker>,
+}
+
+/// A worker asked for the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Pull an item, and say so.
+    Pull,
+    /// There is no room, or another one pulls; the waker is kept.
+    Wait,
+    /// There is nothing more to do.
+    End,
+}
+
+// Nothing of the user's runs under the lock (O5), so no panic leaves it half changed.
+impl<U> UnwindSafe for Line<U> {}
+impl<U> RefUnwindSafe for Line<U> {}
+
+impl<U> Line<U> {
+    pub(super) fn new(window: usize, workers: usize) -> Self {
+        let mut slots = Vec::with_capacity(window);
+        slots.resize_with(window, || None);
+        Self(Mutex::new(Book {
+            slots: slots.into_boxed_slice(),
+            begun: 0,
+            taken: 0,
+            pulling: false,
+            dry: false,
+            closed: false,
+            workers,
+            waiting: VecDeque::with_capacity(workers),
+            threads: Vec::with_capacity(workers),
+            consumer: None,
+        }))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Book<U>> {
+        self.0.lock()
+    }
+
+    /// A worker that has a thread of its own begins.
+    pub(super) fn enter_thread(&self, thread: Thread) {
+        self.lock().threads.push(thread);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    pub(super) fn ask(&self, waker: &Waker) -> Ask {
+        // Cloned before the lock, since a stranger's waker may do anything (O5).
+        let (ours, mut spare) = (waker.clone(), None);
+        let mut book = self.lock();
+        let answer = book.ask();
+        if answer == Ask::Wait && !book.waiting.iter().any(|other| other.will_wake(&ours)) {
+            book.waiting.push_back(ours);
+        } else {
+            spare = Some(ours);
+        }
+        drop(book);
+        drop(spare);
+        answer
+    }
+
+    /// The source is back, and has given an item, or (`None`) has no more. The item's number.
+    pub(super) fn pulled(&self, is_item: bool) -> u64 {
+        let mut book = self.lock();
+        let (number, mut wake) = (book.begun, Woken::default());
+        book.pulling = false;
+        if is_item {
+            book.begun += 1;
+            wake.worker = book.next_puller();
+        } else {
+            book.dry = true;
+            wake.workers = std::mem::take(&mut book.waiting);
+            wake.consumer = book.consumer.take();
+        }
+        drop(book);
+        wake.wake();
+        number
+    }
+
+    /// The source must not be asked again; it has panicked.
+    pub(super) fn give_up_source(&self) {
+        self.lock().dry = true;
+    }
+
+    pub(super) fn put(&self, number: u64, made: Made<U>) {
+        let mut made = Some(made);
+        let mut book = self.lock();
+        let mut consumer = None;
+        if !book.closed {
+            let slot = book.slot(number);
+            std::mem::swap(&mut book.slots[slot], &mut made);
+            debug_assert!(made.is_none(), "O2: the slot was free");
+            if number == book.taken {
+                consumer = book.consumer.take();
+            }
+        }
+        drop(book);
+        consumer.into_iter().for_each(|waker| quietly(|| waker.wake()));
+        drop(made); // of one that nobody wants any more
+    }
+
+    /// The next output, for the consumer.
+    pub(super) fn take(&self, waker: &Waker) -> Poll<Option<Made<U>>> {
+        let mut book = self.lock();
+        if let Poll::Ready(made) = book.take() {
+            let worker = book.next_puller();
+            drop(book);
+            worker.into_iter().for_each(|waker| quietly(|| waker.wake()));
+            return Poll::Ready(made);
+        }
+        if book.consumer.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            return Poll::Pending;
+        }
+        drop(book);
+        let ours = waker.clone();
+        let mut book = self.lock();
+        let made = book.take();
+        let old = if made.is_pending() { book.consumer.replace(ours) } else { Some(ours) };
+        let worker = if made.is_ready() { book.next_puller() } else { None };
+        drop(book);
+        worker.into_iter().for_each(|waker| quietly(|| waker.wake()));
+        crate::base::quiet::drop_quietly(old);
+        made
+    }
+
+    /// A worker has ended.
+    pub(super) fn leave(&self) {
+        let mut book = self.lock();
+        book.workers -= 1;
+        let consumer = if book.workers == 0 { book.consumer.take() } else { None };
+        drop(book);
+        consumer.into_iter().for_each(|waker| quietly(|| waker.wake()));
+    }
+
+    /// The consumer is gone: workers end at their next step, and what waits is dropped here.
+    pub(super) fn close(&self) {
+        let mut book = self.lock();
+        book.closed = true;
+        let slots = std::mem::take(&mut book.slots);
+        let threads = std::mem::take(&mut book.threads);
+        let woken = Woken { worker: None, workers: std::mem::take(&mut book.waiting), consumer: book.consumer.take() };
+        drop(book);
+        woken.wake();
+        threads.iter().for_each(Thread::unpark);
+        for made in slots {
+            drop(made);
+        }
+    }
+
+    /// For people: how many outputs wait, and how many items are begun and not taken.
+    pub(super) fn counts(&self) -> (usize, u64) {
+        let book = self.lock();
+        (book.slots.iter().filter(|slot| slot.is_some()).count(), book.begun - book.taken)
+    }
+}
+
+impl<U> Book<U> {
+    fn slot(&self, number: u64) -> usize {
+        (number % self.slots.len() as u64) as usize
+    }
+
+    fn has_room(&self) -> bool {
+        self.begun - self.taken < self.slots.len() as u64
+    }
+
+    fn ask(&mut self) -> Ask {
+        if self.closed || self.dry {
+            return Ask::End;
+        }
+        if self.pulling || !self.has_room() {
+            return Ask::Wait;
+        }
+        self.pulling = true;
+        Ask::Pull
+    }
+
+    /// O4: the one to wake, if somebody could pull now.
+    fn next_puller(&mut self) -> Option<Waker> {
+        if self.closed || self.dry || self.pulling || !self.has_room() { None } else { self.waiting.pop_front() }
+    }
+
+    fn take(&mut self) -> Poll<Option<Made<U>>> {
+        let slot = self.slot(self.taken);
+        if let Some(made) = self.slots[slot].take() {
+            self.taken += 1;
+            return Poll::Ready(Some(made));
+        }
+        if self.dry && self.taken == self.begun && !self.pulling {
+            return Poll::Ready(None);
+        }
+        // O3 answers for every number given out, so without workers what is missing was never begun.
+        if self.workers == 0 && self.taken == self.begun {
+            self.dry = true;
+            return Poll::Ready(Some(Made::Lost));
+        }
+        Poll::Pending
+    }
+}
+
+/// Who is to be woken once the lock is released.
+#[derive(Default)]
+struct Woken {
+    worker: Option<Waker>,
+    workers: VecDeque<Waker>,
+    consumer: Option<Waker>,
+}
+
+impl Woken {
+    fn wake(self) {
+        for waker in self.worker.into_iter().chain(self.workers).chain(self.consumer) {
+            quietly(|| waker.wake());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_taken_in_the_order_of_their_numbers_and_nobody_pulls_beyond_the_window() {
+        let line = Line::new(2, 2);
+        let noop = Waker::noop();
+        assert!(line.take(noop).is_pending());
+        assert_eq!((line.ask(noop), line.ask(noop)), (Ask::Pull, Ask::Wait), "one at a time");
+        assert_eq!(line.pulled(true), 0);
+        assert_eq!(line.ask(noop), Ask::Pull);
+        assert_eq!(line.pulled(true), 1);
+        assert_eq!(line.ask(noop), Ask::Wait, "O2");
+        line.put(1, Made::Output('b'));
+        assert!(line.take(noop).is_pending(), "O1");
+        line.put(0, Made::Output('a'));
+        assert!(matches!(line.take(noop), Poll::Ready(Some(Made::Output('a')))));
+        assert_eq!(line.ask(noop), Ask::Pull);
+        assert_eq!(line.pulled(false), 2);
+        assert_eq!(line.ask(noop), Ask::End);
+        assert!(matches!(line.take(noop), Poll::Ready(Some(Made::Output('b')))));
+        assert!(matches!(line.take(noop), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn without_workers_the_consumer_hears_of_it_once() {
+        let line = Line::<u8>::new(1, 1);
+        assert!(line.take(Waker::noop()).is_pending());
+        line.leave();
+        assert!(matches!(line.take(Waker::noop()), Poll::Ready(Some(Made::Lost))));
+        assert!(matches!(line.take(Waker::noop()), Poll::Ready(None)));
+    }
+}
