@@ -12,6 +12,7 @@ mod blocking;
 mod builder;
 mod enter;
 mod handle;
+mod reserve;
 mod shutdown;
 mod spawn;
 
@@ -21,6 +22,8 @@ pub use enter::EnterGuard;
 pub use handle::{Handle, Runtime, TryCurrentError};
 #[doc(hidden)] // FACE: shown in `task`, beside the handles they return.
 pub use blocking::{QueueFull, block_in_place, spawn_blocking, try_spawn_blocking};
+#[doc(hidden)] // FACE: as above.
+pub use reserve::{BlockingPermit, ReserveBlocking, reserve_blocking};
 pub(crate) use spawn::current;
 #[doc(hidden)] // FACE: as above.
 pub use spawn::{Builder as TaskBuilder, SpawnLocalError, spawn, spawn_local};

@@ -21,13 +21,17 @@
 //! - **B2** A thread that cannot be made never strands a job: if any thread is alive it will look (3), or is called instead;
 //!   if none is, every waiting job is cancelled, and its handle says so.
 //! - **B3** After `close` nothing is queued, and nothing can be.
+//! - **B4** Whoever takes a job out of the queue, or gives up a place that was kept, gives it to the first who waits for one
+//!   (`places`).
 //!
 //! Cases of the catalogue: BLK-01 to BLK-04, BLK-07 to BLK-09.
 
+use super::places::{Look, Places};
 use super::report::TaskInfo;
 use super::shared::{Flavour, Shared, coarse_ms, reject};
 use super::worker::or_abort;
 use crate::base::atomic::{Condvar, Mutex};
+use crate::base::quiet::quietly;
 use crate::task::budget;
 use crate::task::{Birth, Flags, Header, JoinHandle, Queued, Ran, spawn_cell};
 use slab::Slab;
@@ -36,7 +40,7 @@ use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// How far the pool may go.
@@ -71,8 +75,8 @@ struct Book<T> {
     /// How many were ever hired, for their names.
     hired: usize,
     threads_max: usize,
-    /// Places kept for jobs that are being made.
-    reserved: usize,
+    /// Places in the queue, kept and waited for.
+    places: Places,
     /// B3.
     closed: bool,
     /// What each busy thread runs, for the report.
@@ -132,6 +136,10 @@ impl Shared {
     {
         if self.config.flavour == Flavour::Simulated {
             birth.becomes_job();
+            // There is no queue: the place is free again.
+            if place == Place::Reserved {
+                self.release_place_for_job();
+            }
             return self.spawn(Job(Some(job)), birth);
         }
         let (task, handle) = self.make_job(job, birth);
@@ -157,13 +165,50 @@ impl Shared {
 
     /// Keeps a place in the queue of jobs for the caller's next one; false if there is none.
     pub(crate) fn reserve_place_for_job(&self) -> bool {
-        self.blocking.locked.lock().reserve(self.config.limits.queue_max)
+        self.blocking.locked.lock().reserve()
+    }
+
+    /// Keeps a place for the caller, who waits in line until there is one; at once if there will be no jobs any more.
+    pub(crate) fn poll_place_for_job(&self, number: &mut Option<u64>, waker: &Waker) -> Poll<()> {
+        let waker = waker.clone(); // user code, before the lock
+        let look = self.blocking.locked.lock().look(*number, waker);
+        *number = None;
+        match look {
+            Look::Kept => Poll::Ready(()),
+            Look::Waiting(place, _displaced) => {
+                *number = Some(place);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// A place that was kept is not needed.
+    pub(crate) fn release_place_for_job(&self) {
+        self.blocking.change_places(|places| {
+            places.release();
+            None
+        });
+    }
+
+    /// Whoever stood in line under this number goes away.
+    pub(crate) fn leave_line_for_job(&self, number: u64) {
+        self.blocking.change_places(|places| places.leave(number));
     }
 }
 
 impl Blocking {
-    pub(crate) fn new(threads_max: usize) -> Self {
-        Self { locked: Mutex::new(Book::new(threads_max)), work: Condvar::new() }
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { locked: Mutex::new(Book::new(limits.threads_max, limits.queue_max)), work: Condvar::new() }
+    }
+
+    /// B4. What `change` gives back is a waker to be dropped.
+    fn change_places(&self, change: impl FnOnce(&mut Places) -> Option<Waker>) {
+        let (dropped, woken) = {
+            let mut book = self.locked.lock();
+            (change(&mut book.places), book.give_place())
+        };
+        quietly(|| drop(dropped));
+        wake(woken);
     }
 
     fn push(&self, shared: &Arc<Shared>, task: Queued, place: Place) {
@@ -203,8 +248,10 @@ impl Blocking {
         loop {
             while let Some((task, call)) = book.take() {
                 let place = book.running.insert(Running::of(task.header()));
+                let waits = book.give_place();
                 drop(book);
                 self.make(shared, call);
+                wake(waits);
                 run(shared, task);
                 book = self.locked.lock();
                 book.running.remove(place);
@@ -224,8 +271,12 @@ impl Blocking {
 
     /// B3: waiting jobs are cancelled, idle threads leave. Busy ones leave when their job is done.
     pub(crate) fn close(&self, shared: &Arc<Shared>) {
-        let waiting = self.locked.lock().close();
+        let (waiting, in_line) = {
+            let mut book = self.locked.lock();
+            (book.close(), book.places.close())
+        };
         self.work.notify_all();
+        in_line.into_iter().for_each(|(_, waker)| wake(Some(waker)));
         waiting.into_iter().for_each(|task| refuse(shared, task));
     }
 
@@ -247,8 +298,15 @@ enum Next {
     Leave,
 }
 
+/// User code, outside the lock.
+fn wake(waits: Option<Waker>) {
+    if let Some(waker) = waits {
+        quietly(|| waker.wake());
+    }
+}
+
 impl<T> Book<T> {
-    fn new(threads_max: usize) -> Self {
+    fn new(threads_max: usize, queue_max: usize) -> Self {
         Self {
             queue: VecDeque::new(),
             threads: 0,
@@ -257,22 +315,36 @@ impl<T> Book<T> {
             hiring: false,
             hired: 0,
             threads_max,
-            reserved: 0,
+            places: Places::new(queue_max),
             closed: false,
             running: Slab::new(),
         }
     }
 
-    /// Keeps a place for a job, if so many may wait.
-    fn reserve(&mut self, queue_max: usize) -> bool {
-        let free = self.queue.len() + self.reserved < queue_max;
-        self.reserved += usize::from(free);
-        free
+    /// Keeps a place for a job, if one is free.
+    fn reserve(&mut self) -> bool {
+        self.places.take(self.queue.len())
+    }
+
+    /// The same, for one who waits until there is one. After `close` there is no queue, and everybody may try.
+    fn look(&mut self, number: Option<u64>, waker: Waker) -> Look {
+        if self.closed {
+            self.places.enter_closed(number);
+            return Look::Kept;
+        }
+        self.places.look(self.queue.len(), number, waker)
+    }
+
+    /// B4: gives the first in line a place, if one is free. The caller wakes it, after the lock.
+    fn give_place(&mut self) -> Option<Waker> {
+        self.places.give(self.queue.len())
     }
 
     /// Rule 1. Gives the job back after `close`.
     fn push(&mut self, job: T, place: Place) -> Result<Call, T> {
-        self.reserved -= usize::from(place == Place::Reserved);
+        if place == Place::Reserved {
+            self.places.release();
+        }
         if self.closed {
             return Err(job);
         }
@@ -412,7 +484,7 @@ mod tests {
 
     impl Pool {
         fn new(threads_max: usize, hasty: bool) -> Arc<Self> {
-            let book = Mutex::new(Book::new(threads_max));
+            let book = Mutex::new(Book::new(threads_max, usize::MAX));
             Arc::new(Self { book, work: Condvar::new(), left: Condvar::new(), sum: AtomicU32::new(0), hasty })
         }
 
@@ -494,7 +566,7 @@ mod tests {
 
     #[test]
     fn blk_04_who_is_idle_is_called_when_nobody_can_be_hired_and_nothing_is_stranded() {
-        let mut book = Book::new(8);
+        let mut book = Book::new(8, usize::MAX);
         assert_eq!(book.push('a', Place::Any), Ok(Call::Hire(1)));
         let (stranded, call) = book.hire_failed();
         assert_eq!(

@@ -40,6 +40,7 @@ pub(crate) mod dedicated;
 pub(crate) mod in_place;
 pub(crate) mod lend;
 pub(crate) mod local;
+mod places;
 pub(crate) mod shared;
 
 pub(crate) mod report;

@@ -126,7 +126,7 @@ impl Shared {
         }
         let shared = Arc::new(Self {
             crew: Crew::new(),
-            blocking: Blocking::new(config.limits.threads_max),
+            blocking: Blocking::new(&config.limits),
             dedicated: Dedicated::new(),
             in_place: InPlace::new(),
             config,

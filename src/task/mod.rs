@@ -58,6 +58,6 @@ pub use yield_now::{YieldNow, yield_now};
 crate::base::atomic::above_sched! {
     // FACE: users look for these beside the handles they return; the code stands above, where the scheduler is known.
     pub use crate::runtime::{
-        QueueFull, SpawnLocalError, TaskBuilder as Builder, block_in_place, spawn, spawn_blocking, spawn_local, try_spawn_blocking,
+        BlockingPermit, QueueFull, ReserveBlocking, SpawnLocalError, TaskBuilder as Builder, block_in_place, reserve_blocking, spawn, spawn_blocking, spawn_local, try_spawn_blocking,
     };
 }

@@ -66,10 +66,12 @@ pub(crate) enum WaitKind {
     Output,
     /// Its turn, and room in the window, to work ahead for one.
     Window,
+    /// A place in the queue of blocking jobs.
+    Place,
 }
 
 /// The names, in the order of the numbers.
-const KINDS: [WaitKind; 33] = [
+const KINDS: [WaitKind; 34] = [
     WaitKind::Other,
     WaitKind::Sleep,
     WaitKind::Read,
@@ -103,6 +105,7 @@ const KINDS: [WaitKind; 33] = [
     WaitKind::Room,
     WaitKind::Output,
     WaitKind::Window,
+    WaitKind::Place,
 ];
 
 /// One wait: what for, on which object, and the user's line.
@@ -212,6 +215,7 @@ impl fmt::Display for Waiting {
             WaitKind::Output => write!(f, "the next output of a `map_on`, at {at}"),
             WaitKind::Window => write!(f, "room in the window of the `map_on` at {at}"),
             WaitKind::Room => write!(f, "room for one more child of a scope, at {at}"),
+            WaitKind::Place => write!(f, "a place in the queue of blocking jobs, at {at}"),
             WaitKind::Turn => write!(f, "its turn at a file, at {at}"),
             WaitKind::Read => write!(f, "data on descriptor {object}, at {at}"),
             WaitKind::Write => write!(f, "room on descriptor {object}, at {at}"),

@@ -35,8 +35,8 @@ use mainspring::sync::{
     TryLockError, WriteOwned,
 };
 use mainspring::task::{
-    self, AbortHandle, AccessError, CancelCause, Id, JoinError, JoinHandle, Local, LocalKey, QueueFull,
-    SpawnLocalError, TaskLocalFuture, YieldNow,
+    self, AbortHandle, AccessError, BlockingPermit, CancelCause, Id, JoinError, JoinHandle, Local, LocalKey, QueueFull,
+    ReserveBlocking, SpawnLocalError, TaskLocalFuture, YieldNow,
 };
 use mainspring::thread::{self, Stop};
 use mainspring::time::{Elapsed, Instant, Interval, MissedTickBehavior, Sleep, Tick, Timeout};
@@ -111,6 +111,8 @@ fn rows_of_tasks_and_time() -> Vec<Row> {
         QueueFull<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         QueueFull<SendOnly>: "Send Unpin UnwindSafe";
         QueueFull<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        ReserveBlocking: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        BlockingPermit: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         SpawnLocalError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         task::Builder: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         LocalKey<Neither>: "Send Sync Unpin UnwindSafe RefUnwindSafe";

@@ -137,6 +137,23 @@ fn blk_06_jobs_that_wait_for_jobs_run_if_there_are_threads_for_all_of_them() {
 }
 
 #[test]
+fn blk_06_a_job_that_waits_for_one_that_finds_no_thread_is_freed_by_the_shutdown_and_hears_why() {
+    let runtime = limited(1);
+    let (begun, has_begun) = mpsc::channel();
+    let outer = runtime.handle().spawn_blocking(move || {
+        let inner = spawn_blocking(|| 3);
+        begun.send(()).unwrap();
+        Handle::current().block_on(inner)
+    });
+    has_begun.recv_timeout(PATIENCE).unwrap();
+    assert!(!outer.is_finished(), "its one thread waits for itself");
+    let report = runtime.shutdown_timeout(PATIENCE);
+    assert!(report.is_complete(), "{report}");
+    let error = super::result_of(outer).unwrap().unwrap_err();
+    assert_eq!((error.cancel_cause(), error.had_started()), (Some(CancelCause::Shutdown), false));
+}
+
+#[test]
 fn blk_07_shutdown_names_a_job_that_does_not_return() {
     let runtime = limited(2);
     let (begun, has_begun) = mpsc::channel();

@@ -18,6 +18,7 @@ mod macros;
 mod map_on;
 mod misuse;
 mod net;
+mod places;
 mod process;
 mod sched;
 mod shutdown;
