@@ -6,6 +6,7 @@ use super::line::{Line, Place, Turn};
 use super::options::OpenOptions;
 use super::ops::{Act, Read, ReadExact, ReadToEnd, ReadVectored, Where, Write, WriteAll, WriteVectored};
 use super::job::Operation;
+use crate::io::{HasFile, Stored};
 use std::fs::{Metadata, Permissions};
 use std::io::{self, IoSlice, IoSliceMut, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -62,6 +63,22 @@ pub(super) struct Inner {
     nonblocking: bool,
     /// Shared with the clones, since they share the cursor.
     pub(super) line: Arc<Line>,
+}
+
+impl Stored for Inner {
+    fn std(&self) -> &std::fs::File {
+        &self.std
+    }
+
+    fn is_tried(&self) -> bool {
+        self.inline && inline::may_try()
+    }
+}
+
+impl HasFile for File {
+    fn stored(&self) -> Arc<dyn Stored> {
+        self.0.clone()
+    }
 }
 
 /// Where a file comes from, and how it goes.

@@ -30,6 +30,7 @@ mod duplex;
 mod share;
 
 mod job;
+mod send_file;
 mod stdio;
 
 pub(crate) use bridge::{async_read, async_write};
@@ -40,5 +41,7 @@ pub use ext::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, Lines};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 pub(crate) use job::Job;
 pub use ready::{Readable, Writable};
+pub(crate) use send_file::{HasFile, Stored};
+pub use send_file::{SendFile, send_file};
 pub use share::{ReadHalf, WriteHalf, split};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

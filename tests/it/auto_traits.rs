@@ -9,7 +9,6 @@ use mainspring::group::{
     JoinNext, JoinNextWithId, JoinSet, LocalChild, LocalScope, MapOn, On, Scope, ScopeLocal, ScopedChild, Shield,
     SpawnWait, TaskGroup, Within,
 };
-use mainspring::io;
 use mainspring::net::tcp::{
     Accept, Connect, OwnedReadHalf, OwnedWriteHalf, Peek, Read, ReadExact, ReadHalf, ReadVectored, Readable,
     ReuniteError, Writable, Write, WriteAll, WriteHalf, WriteVectored,
@@ -20,9 +19,7 @@ use mainspring::net::{
     Addresses, AsyncFd, FdReady, Interest, LookupHost, ReadyGuard, TcpListener, TcpSocket, TcpStream, TryIoError,
     UdpSocket, UnixDatagram, UnixListener, UnixStream, udp, unix,
 };
-use mainspring::process::{
-    self, Child, ChildStderr, ChildStdin, ChildStdout, Command, Kill, Status, Wait, WaitWithOutput,
-};
+use mainspring::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Kill, Status, Wait, WaitWithOutput};
 use mainspring::runtime::{
     self, EnterGuard, Handle, Runtime, ShutdownReport, TaskInfo, TryCurrentError, UnhandledPanic,
 };
@@ -95,6 +92,8 @@ fn rows() -> Vec<Row> {
 
 mod file_rows;
 mod io_rows;
+mod local_rows;
+mod streams;
 
 #[rustfmt::skip]
 fn rows_of_tasks_and_time() -> Vec<Row> {
@@ -220,9 +219,6 @@ fn rows_of_later_doors() -> Vec<Row> {
         CtrlC: "Send Sync Unpin";
 
         Command: "Send Sync Unpin";
-        io::Stdin: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        io::Stdout: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        io::Stderr: "Send Sync Unpin UnwindSafe RefUnwindSafe";
 
         Child: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         ChildStdin: "Send Sync Unpin UnwindSafe RefUnwindSafe";
@@ -232,17 +228,12 @@ fn rows_of_later_doors() -> Vec<Row> {
         Kill<'static>: "Send Sync Unpin";
         Status: "Send Sync Unpin";
         WaitWithOutput: "Send Sync Unpin";
-        process::Read<'static, ChildStdout>: "Send Sync Unpin RefUnwindSafe";
-        process::ReadExact<'static, ChildStdout>: "Send Sync Unpin RefUnwindSafe";
-        process::ReadToEnd<'static, ChildStderr>: "Send Sync Unpin RefUnwindSafe";
-        process::Readable<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        process::Write<'static, ChildStdin>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        process::WriteAll<'static, ChildStdin>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        process::Writable<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .into_iter()
     .chain(file_rows::rows())
     .chain(io_rows::rows())
+    .chain(local_rows::rows())
+    .chain(streams::rows())
     .collect()
 }
 

@@ -21,6 +21,7 @@ mod net;
 mod places;
 mod process;
 mod sched;
+mod sending;
 mod shutdown;
 mod simulated;
 mod standard_streams;

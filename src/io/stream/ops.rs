@@ -8,6 +8,7 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut, Read as _};
+use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -70,6 +71,11 @@ pub(crate) trait Writes {
         }
         self.writing().poll(Purpose::here(WaitKind::Write), cx, |seen| self.send_vectored(bufs, seen))
     }
+
+    /// Where the kernel can send a file to by itself, if this is such a place.
+    fn sink(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// Somebody who reads: where, and his place in line. Together with a buffer that is all there is to a read, five words; the source
@@ -104,7 +110,7 @@ impl<S: Reads> Drop for Reading<'_, S> {
 
 /// The same for somebody who writes.
 #[derive(Debug)]
-struct Writing<'a, S: Writes> {
+pub(crate) struct Writing<'a, S: Writes> {
     /// What is written to.
     stream: &'a S,
     /// The user's line, for reports.
@@ -114,12 +120,16 @@ struct Writing<'a, S: Writes> {
 }
 
 impl<'a, S: Writes> Writing<'a, S> {
-    fn new(stream: &'a S, at: &'static Location<'static>) -> Self {
+    pub(crate) fn new(stream: &'a S, at: &'static Location<'static>) -> Self {
         Self { stream, at, place: Place::default() }
     }
 
+    pub(crate) fn stream(&self) -> &'a S {
+        self.stream
+    }
+
     #[inline]
-    fn poll<R>(&mut self, cx: &mut Context<'_>, mut attempt: impl FnMut(&S, Seen) -> io::Result<R>) -> Poll<io::Result<R>> {
+    pub(crate) fn poll<R>(&mut self, cx: &mut Context<'_>, mut attempt: impl FnMut(&S, Seen) -> io::Result<R>) -> Poll<io::Result<R>> {
         let (stream, purpose) = (self.stream, Purpose { kind: WaitKind::Write, at: self.at });
         stream.writing().poll_in_place(purpose, &mut self.place, cx, |seen| attempt(stream, seen))
     }

@@ -5,6 +5,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use super::TcpStream;
 use crate::base::sys;
@@ -53,6 +54,10 @@ impl Writes for TcpStream {
 
     fn close(&self) -> io::Result<()> {
         unless_gone(self.end_writing())
+    }
+
+    fn sink(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.stream().as_fd())
     }
 }
 

@@ -255,6 +255,10 @@ impl Writes for UnixStream {
     fn close(&self) -> io::Result<()> {
         unless_gone(self.end_writing())
     }
+
+    fn sink(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.std().as_fd())
+    }
 }
 
 async_read!([] UnixStream);

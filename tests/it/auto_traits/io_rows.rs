@@ -1,6 +1,7 @@
 //! The rows of what moves bytes on anybody's streams.
 
 use super::*;
+use mainspring::io;
 
 #[rustfmt::skip]
 pub(super) fn rows() -> Vec<Row> {

@@ -134,6 +134,48 @@ pub(crate) fn reopen_terminal(terminal: &File, device: u64) -> io::Result<File> 
         .open(format!("/proc/self/fd/{}", terminal.as_raw_fd()))
 }
 
+/// Number 451, which libc does not name everywhere. Where an architecture counts from another number, it does so for 437 as well.
+const SYS_CACHESTAT: libc::c_long = libc::SYS_openat2 + (451 - 437);
+
+/// Are all pages of this part of a file in memory, or on their way? Since 6.5, and since 6.14 only for whoever might write to the file.
+pub(crate) fn is_in_memory(fd: BorrowedFd<'_>, at: u64, count: u64) -> io::Result<bool> {
+    /// `cachestat_range` and `cachestat` of linux/mman.h.
+    #[repr(C)]
+    struct Part {
+        at: u64,
+        count: u64,
+    }
+    #[repr(C)]
+    #[derive(Default)]
+    struct Pages {
+        in_memory: u64,
+        dirty_written_evicted_and_lately: [u64; 4],
+    }
+    // SAFETY: takes a number and gives one.
+    let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4_096);
+    let (part, mut pages) = (Part { at, count }, Pages::default());
+    let (from, to) = (&raw const part, &raw mut pages);
+    // SAFETY: both structures are ours, as the kernel lays them out, and live across the call.
+    let result = unsafe { libc::syscall(SYS_CACHESTAT, fd.as_raw_fd(), from, to, 0) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(pages.in_memory >= (at + count).div_ceil(page) - at / page)
+}
+
+/// Sends a part of a file to a socket, from page to packet; waits for pages that are not in memory.
+pub(crate) fn send_file(to: BorrowedFd<'_>, from: BorrowedFd<'_>, at: u64, count: usize) -> io::Result<usize> {
+    let mut at = position(Some(at))?;
+    // SAFETY: both descriptors are borrowed, and the position is ours for the call to write.
+    let count = unsafe { libc::sendfile(to.as_raw_fd(), from.as_raw_fd(), &raw mut at, count) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// Does this error of [`send_file`] say that these two have no such way between them?
+pub(crate) fn is_no_way_to_send(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EPERM))
+}
+
 /// The kernel's spelling: -1 is the descriptor's own position.
 fn position(at: Option<u64>) -> io::Result<libc::off_t> {
     let Some(at) = at else { return Ok(-1) };

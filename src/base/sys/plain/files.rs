@@ -62,6 +62,18 @@ pub(crate) fn reopen_terminal(_: &File, _: u64) -> io::Result<File> {
     unsupported()
 }
 
+pub(crate) fn is_in_memory(_: BorrowedFd<'_>, _: u64, _: u64) -> io::Result<bool> {
+    unsupported()
+}
+
+pub(crate) fn send_file(_: BorrowedFd<'_>, _: BorrowedFd<'_>, _: u64, _: usize) -> io::Result<usize> {
+    unsupported()
+}
+
+pub(crate) fn is_no_way_to_send(_: &io::Error) -> bool {
+    true
+}
+
 pub(crate) fn refusal(_: &io::Error) -> Refusal {
     Refusal::Process
 }
