@@ -10,6 +10,7 @@ use super::wait_list::{Entered, Locked, Operation, Wait, WaitList};
 use crate::base::atomic::const_outside_models;
 use crate::task::wait::{self, WaitKind};
 use std::fmt;
+use std::mem;
 use std::panic::Location;
 use std::pin::pin;
 
@@ -126,8 +127,10 @@ impl Condvar {
         let mut waiting = pin!(Wait::new(self, Waiting(()), at));
         waiting.as_mut().stand_in_line();
         drop(guard);
-        waiting.await;
-        mutex.lock_at(at).await
+        let unused = Unused { condvar: self, ticket: waiting.await };
+        let guard = mutex.lock_at(at).await;
+        mem::forget(unused);
+        guard
     }
 
     /// As [`wait`](Self::wait), for a thread that is no task.
@@ -163,13 +166,25 @@ impl fmt::Debug for Condvar {
     }
 }
 
+/// A notification that has come to somebody who waits for the mutex still: if he goes away, it goes to the next (V2).
+struct Unused<'a> {
+    condvar: &'a Condvar,
+    ticket: Ticket,
+}
+
+impl Drop for Unused<'_> {
+    fn drop(&mut self) {
+        Waiting(()).give_back(&self.condvar, self.ticket);
+    }
+}
+
 /// Waiting to be notified.
 struct Waiting(());
 
 impl Operation<&Condvar> for Waiting {
     type State = ();
     type Ticket = Ticket;
-    type Output = ();
+    type Output = Ticket;
 
     const NAME: &'static str = "Condvar::wait";
 
@@ -185,7 +200,9 @@ impl Operation<&Condvar> for Waiting {
         Entered::Waits(Ticket::Waits)
     }
 
-    fn finish(&mut self, _: &Condvar, _: Ticket, _: &'static Location<'static>) {}
+    fn finish(&mut self, _: &Condvar, ticket: Ticket, _: &'static Location<'static>) -> Ticket {
+        ticket
+    }
 
     fn give_back(&mut self, condvar: &&Condvar, ticket: Ticket) {
         if ticket == Ticket::One {

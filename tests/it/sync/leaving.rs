@@ -114,3 +114,20 @@ fn syn_03_a_condition_notified_to_somebody_who_leaves_goes_to_the_next() {
     condition.notify_all();
     assert!(poll(&mut third, Waker::noop()).is_ready());
 }
+
+#[test]
+fn syn_03_a_condition_notified_to_somebody_who_leaves_while_he_takes_the_mutex_goes_to_the_next() {
+    let (mutex, condition) = (Mutex::new(()), Condvar::new());
+    let mut first = Box::pin(condition.wait(now(mutex.lock())));
+    assert!(poll(&mut first, Waker::noop()).is_pending());
+    let (bell, waker) = Bell::new();
+    let mut second = Box::pin(condition.wait(now(mutex.lock())));
+    assert!(poll(&mut second, &waker).is_pending());
+    let guard = now(mutex.lock());
+    condition.notify_one();
+    assert!(poll(&mut first, Waker::noop()).is_pending(), "notified, and in line for the mutex");
+    drop(first);
+    assert_eq!(bell.rings(), 1);
+    drop(guard);
+    assert!(poll(&mut second, &waker).is_ready());
+}
