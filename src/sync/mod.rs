@@ -26,6 +26,8 @@ mod rwlock;
 mod condvar;
 mod once_cell;
 
+pub mod oneshot;
+
 #[cfg(test)]
 mod kit;
 

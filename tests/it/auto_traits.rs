@@ -90,6 +90,7 @@ fn rows() -> Vec<Row> {
     [rows_of_tasks_and_time(), rows_of_sockets(), rows_of_later_doors(), rows_of_groups(), rows_of_locks()].concat()
 }
 
+mod channel_rows;
 mod file_rows;
 mod io_rows;
 mod local_rows;
@@ -230,6 +231,7 @@ fn rows_of_later_doors() -> Vec<Row> {
         WaitWithOutput: "Send Sync Unpin";
     }
     .into_iter()
+    .chain(channel_rows::rows())
     .chain(file_rows::rows())
     .chain(io_rows::rows())
     .chain(local_rows::rows())
@@ -408,8 +410,8 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
         public.iter().filter(|name| !listed.contains(name.as_str()) && !others.contains(&name.as_str())).collect();
     assert!(public.len() > 30, "the doors have been found: {public:?}");
     assert!(missing.is_empty(), "not in the table: {missing:?}");
-    // The module of pipes declares its types where it is.
-    public.extend(["Sender", "Receiver", "OpenOptions"].map(str::to_owned));
+    // The modules of pipes and of channels declare their types where they are.
+    public.extend(["Sender", "Receiver", "OpenOptions", "Closed", "RecvError", "TryRecvError"].map(str::to_owned));
     // And so does that of operations on other people's streams.
     public.extend(["Flush", "Close", "ReadUntil", "ReadLine", "NextLine"].map(str::to_owned));
     let gone: Vec<_> = listed.iter().filter(|name| !public.contains(**name)).collect();

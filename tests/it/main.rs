@@ -9,6 +9,7 @@
 
 mod auto_traits;
 mod blocking;
+mod channels;
 mod fs;
 mod group;
 mod in_place;

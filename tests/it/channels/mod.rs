@@ -1,0 +1,3 @@
+//! Channels: in every order, under strangers' wakers, from plain threads, in every flavour.
+
+mod oneshot;
