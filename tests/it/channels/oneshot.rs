@@ -194,7 +194,7 @@ fn mis_11_an_end_that_is_forgotten_only_leaks() {
     let (sender, mut receiver) = oneshot::channel::<u8>();
     forget(sender);
     assert!(poll_with(&mut receiver, Waker::noop()).is_pending());
-    let (mut sender, receiver) = oneshot::channel::<u8>();
+    let (sender, receiver) = oneshot::channel::<u8>();
     forget(receiver);
     assert_eq!(sender.send(7), Ok(()));
 }
