@@ -14,6 +14,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read as _};
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -110,10 +111,11 @@ impl Pipe {
     }
 
     /// Runs a try under the lock, and does outside of it what it leads to.
-    fn poll<R>(&self, kind: WaitKind, at: &'static Location<'static>, cx: &mut Context<'_>, attempt: impl FnOnce(&mut State, Waker) -> Tried<R>) -> Poll<R> {
+    fn poll<R>(&self, kind: WaitKind, at: &'static Location<'static>, cx: &mut Context<'_>, attempt: impl FnOnce(&mut State, &mut Option<Waker>) -> Tried<R>) -> Poll<R> {
         ready!(budget::poll_proceed(cx));
-        let waker = cx.waker().clone();
-        let tried = attempt(&mut self.locked.lock(), waker);
+        let mut waker = Some(cx.waker().clone());
+        let tried = attempt(&mut self.locked.lock(), &mut waker);
+        drop_quietly(waker); // if it was not wanted; after the lock (D2)
         match tried {
             Tried::Done(outcome, woken) => {
                 wake(woken);
@@ -158,9 +160,9 @@ fn wake(woken: Option<Waker>) {
 
 impl State {
     /// Takes what there is, as far as there is room for it.
-    fn read(&mut self, waker: Waker, bufs: &mut [IoSliceMut<'_>]) -> Tried<io::Result<usize>> {
+    fn read(&mut self, waker: &mut Option<Waker>, bufs: &mut [IoSliceMut<'_>]) -> Tried<io::Result<usize>> {
         if self.bytes.is_empty() && !self.ended {
-            return Tried::Waits(self.reader.replace(waker), self.number);
+            return Tried::Waits(mem::replace(&mut self.reader, waker.take()), self.number);
         }
         let before = self.bytes.len();
         for buf in bufs {
@@ -175,13 +177,13 @@ impl State {
     }
 
     /// Adds as much as there is room for.
-    fn write(&mut self, waker: Waker, bufs: &[IoSlice<'_>]) -> Tried<io::Result<usize>> {
+    fn write(&mut self, waker: &mut Option<Waker>, bufs: &[IoSlice<'_>]) -> Tried<io::Result<usize>> {
         if self.deserted || self.ended {
             return Tried::Done(Err(io::ErrorKind::BrokenPipe.into()), None);
         }
         let mut room = self.bytes_max - self.bytes.len();
         if room == 0 {
-            return Tried::Waits(self.writer.replace(waker), self.number);
+            return Tried::Waits(mem::replace(&mut self.writer, waker.take()), self.number);
         }
         let mut count = 0;
         for buf in bufs {
