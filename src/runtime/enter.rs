@@ -3,7 +3,6 @@
 
 use crate::base::context::{self, Held};
 use crate::driver::{DRIVER, Driver};
-use crate::sched::blocking::may_block;
 use crate::sched::core::Core;
 use crate::sched::in_place::{self, Grip};
 use crate::sched::idle::GUARD_NAP;
@@ -13,7 +12,7 @@ use crate::sched::report::{describe, describe_one};
 use crate::sched::rescue::Watch;
 use crate::sched::shared::{RUNTIME, Shared, coarse_ms};
 use crate::sched::worker::{Leave, end, work, work_alone};
-use crate::task::{Birth, CURRENT, JoinHandle};
+use crate::task::{Birth, CURRENT, JoinHandle, may_block};
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -40,7 +39,7 @@ pub(super) fn run<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
 fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'static Location<'static>) -> F::Output {
     let is_in_place = in_place::is_in_place();
     assert!(
-        is_in_place || CURRENT.with(may_block) && LOCAL.as_ptr().is_null(),
+        may_block() && (is_in_place || LOCAL.as_ptr().is_null()),
         "`block_on` inside a task or another `block_on` would block the worker that must run what it waits for: use \
          `.await`, or call it from a thread of your own or inside `block_in_place`"
     );
@@ -163,8 +162,12 @@ impl<'a> Guest<'a> {
         };
         match leave {
             Leave::Done => self.core = Some(core),
-            // The task in place below may be one of this core's: then another thread must wait for its end.
-            Leave::Stopping if in_place::is_below() => self.shared.resting.put(core),
+            // The task in place below may be one of this core's: then another thread must wait for its end. If there is none, this
+            // one comes back for the core, and its sockets and timers must not wait meanwhile.
+            Leave::Stopping if in_place::is_below() => {
+                core.look_while_stopping();
+                self.shared.resting.put(core);
+            }
             Leave::Stopping => end(core),
             Leave::Stalled => {
                 let report = stall_report(&core, self.local);

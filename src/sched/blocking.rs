@@ -462,11 +462,6 @@ fn finish(shared: &Arc<Shared>) {
     shared.tell_quiet();
 }
 
-/// May this task call `block_on`? A job has a thread to itself; so has whoever is no task at all.
-pub(crate) fn may_block(current: Option<&Header>) -> bool {
-    current.is_none_or(|task| task.flags.get().is_job)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,22 +34,15 @@ use super::report::TaskInfo;
 use super::shared::{Flavour, Shared};
 use super::worker;
 use crate::base::atomic::Mutex;
-use crate::base::context::{self, Claim, Index, Slot};
+use crate::base::context;
 use crate::driver::TURNING;
 use crate::task::budget::TIME_SLICE;
-use crate::task::{CURRENT, Header, POOL, Ran};
+use crate::task::{CURRENT, IN_PLACE, POOL, Ran};
 use slab::Slab;
 use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The task that blocks its thread in place.
-static IN_PLACE: Slot<Header> = Slot::of::<11>();
-
-impl Claim for Index<11> {
-    type Lent = Header;
-}
 
 /// The right to run a core (G1).
 pub(crate) struct Grip(Arc<Core>);

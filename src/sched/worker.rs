@@ -399,6 +399,11 @@ impl Core {
         any
     }
 
+    /// For a thread that may not drain this core: a moment at the driver, for what its own tasks wait for.
+    pub(crate) fn look_while_stopping(&self) {
+        self.hold(|| self.nap_in_drain());
+    }
+
     fn nap_in_drain(&self) {
         let driver = &self.worker().driver;
         if driver.parker.prepare(0) {

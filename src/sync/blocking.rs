@@ -1,7 +1,7 @@
 //! Waiting on a plain thread.
 
 use crate::base::quiet::drop_quietly;
-use crate::task::{CURRENT, Header, POOL};
+use crate::task::{POOL, may_block};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use std::thread::{self, Thread};
 #[track_caller]
 pub(super) fn wait<F: Future>(call: &str, future: F) -> F::Output {
     assert!(
-        CURRENT.with(may_block),
+        may_block(),
         "`{call}` inside an async task would stop its worker: await the async function of that name, or use `spawn_blocking`"
     );
     let mut future = pin!(future);
@@ -33,11 +33,6 @@ pub(super) fn wait<F: Future>(call: &str, future: F) -> F::Output {
         );
         bell.wait();
     }
-}
-
-/// A job has a thread to itself; so has whoever is no task at all.
-fn may_block(current: Option<&Header>) -> bool {
-    current.is_none_or(|task| task.flags.get().is_job)
 }
 
 /// Wakes a parked thread.

@@ -22,6 +22,19 @@ impl Claim for Index<0> {
     type Lent = Header;
 }
 
+/// The task that blocks its thread in place (`sched::in_place`).
+pub(crate) static IN_PLACE: Slot<Header> = Slot::of::<11>();
+
+impl Claim for Index<11> {
+    type Lent = Header;
+}
+
+/// May the code that runs on this thread block it? A job has a thread to itself, a task in place has given its core away, and
+/// whoever is no task at all holds up nobody of ours.
+pub(crate) fn may_block() -> bool {
+    CURRENT.with(|task| task.is_none_or(|task| task.flags.get().is_job || ptr::eq(IN_PLACE.as_ptr(), task)))
+}
+
 /// What every task carries. The first 64 bytes are all that spawning, running and ending touch; people ask about the rest.
 #[repr(C)]
 pub(crate) struct Header {

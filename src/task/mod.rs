@@ -45,7 +45,7 @@ mod model;
 pub(crate) use birth::Birth;
 pub(crate) use cell::{Dead, Finished, Queued, Ran, Schedule, abort, spawn_cell, spawn_cell_local};
 pub(crate) use error::panic_message;
-pub(crate) use header::{CURRENT, Flags, Header};
+pub(crate) use header::{CURRENT, Flags, Header, IN_PLACE, may_block};
 pub(crate) use pool::{CellPool, POOL};
 
 pub use error::{CancelCause, JoinError};

@@ -428,3 +428,47 @@ fn sch_12_under_load_nothing_is_lost_and_nobody_is_held_up() {
         assert!(runtime.shutdown_timeout(PATIENCE).is_complete());
     }
 }
+
+#[test]
+fn shd_02_block_on_in_place_that_begins_after_the_shutdown_has_goes_on_to_its_end() {
+    crate::in_child(|| {
+        let runtime = with_workers(1);
+        let handle = runtime.handle().clone();
+        let (begun, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let seen = (begun.clone(), ended.clone());
+        drop(runtime.spawn(async move {
+            begun.store(true, Ordering::Release);
+            // Who comes too late is refused at once.
+            while !handle.spawn(pending::<()>()).is_finished() {
+                thread::yield_now();
+            }
+            block_in_place(|| handle.block_on(sleep(Duration::from_millis(5))));
+            ended.store(true, Ordering::Release);
+        }));
+        while !seen.0.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        let report = runtime.shutdown_timeout(PATIENCE / 2);
+        assert!(seen.1.load(Ordering::Acquire), "its timer has fired: {report:?}");
+    });
+}
+
+#[test]
+fn syn_11_a_task_in_place_may_wait_for_a_lock_on_its_thread() {
+    let runtime = with_workers(1);
+    let sum = runtime.block_on(async {
+        let lock = Arc::new(mainspring::sync::Mutex::new(0));
+        let held = lock.clone().lock_owned().await;
+        let waiting = spawn({
+            let lock = lock.clone();
+            async move { block_in_place(|| *lock.blocking_lock() += 1) }
+        });
+        drop(spawn(async move {
+            sleep(Duration::from_millis(1)).await;
+            drop(held);
+        }));
+        waiting.await.unwrap();
+        *lock.lock().await
+    });
+    assert_eq!(sum, 1);
+}
