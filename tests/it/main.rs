@@ -13,6 +13,7 @@ mod channels;
 mod fs;
 mod group;
 mod in_place;
+mod in_place_waits;
 mod io;
 mod local;
 mod macros;
