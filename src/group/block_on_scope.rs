@@ -62,6 +62,9 @@ use std::{fmt, thread};
 /// Nothing ends the wait early, be it a deadline, a cancel or the runtime's shutdown: each makes the children end, and their end
 /// is waited for. If one does not (it blocks its thread), this call does not return.
 ///
+/// Leave the body's argument without a type (`async |scope|`), and let the error own what it says: with `|scope: &BlockScope<'_, '_>|`,
+/// or with an error such as `&'static str`, today's compiler wants every borrow in the body to be `'static`.
+///
 /// # Errors
 /// [`GroupError`], if anything went wrong.
 ///

@@ -48,6 +48,8 @@ const LONG: Duration = Duration::from_secs(10);
 ///
 /// A limit, a deadline or a grace period comes from a [`Builder`].
 ///
+/// A child has ended when its future is gone. A value that nobody asked for may be dropped a moment after the scope has ended.
+///
 /// # Cancellation
 /// **Detached**, as far as the children go: dropping this future cancels them, but cannot wait for their end. They end soon
 /// after. A cancel or a deadline of the scope around waits.

@@ -169,6 +169,9 @@ impl Command {
     /// A descendant that has left the group (by `setsid`, or as a job of an interactive shell) is out of reach. A group of its
     /// own does not hear the terminal's ctrl-c.
     ///
+    /// Where SIGCHLD is ignored, the system may have forgotten the leader before anybody could look: then its group is not ours to
+    /// kill any more, and is left alone.
+    ///
     /// # Examples
     /// ```
     /// # mainspring::runtime::Runtime::new()?.block_on(async {
