@@ -11,7 +11,7 @@ use crate::sched::local::{LOCAL, Local};
 use crate::sched::report::{describe, describe_one};
 use crate::sched::rescue::Watch;
 use crate::sched::shared::{RUNTIME, Shared, coarse_ms};
-use crate::sched::worker::{Leave, end, work, work_alone};
+use crate::sched::worker::{Leave, close_with, end, work, work_alone};
 use crate::task::{Birth, CURRENT, JoinHandle, may_block};
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// How long a guest waits for a sleeping worker to hand its core over, in steps of a millisecond, before it starts without.
 const PATIENCE_MS: u32 = 10;
+/// And one that has something to run meanwhile.
+const STEP: Duration = Duration::from_millis(1);
 
 /// See [`Runtime::block_on`](super::Runtime::block_on).
 #[track_caller]
@@ -93,16 +95,33 @@ impl<'a> Guest<'a> {
     /// A resting core, or a sleeping worker's. `None` if all are busy; then one may come later.
     fn ask_for_core(&self) -> Option<Grip> {
         let home = self.local.home();
-        let core = self.shared.resting.take_or_wait(home, Line::Guests);
-        if core.is_some() {
-            return core;
+        match self.stand_in_line() {
+            Ok(core) => return Some(core),
+            Err(false) => {}
+            Err(true) => {
+                let gift = (0..PATIENCE_MS).find_map(|_| {
+                    self.local.sleep_alone(Some(STEP));
+                    home.take_gift()
+                });
+                if gift.is_some() {
+                    return gift;
+                }
+            }
         }
-        let lender = self.shared.idle.pick_lender()?;
-        self.shared.workers[lender].driver.notify();
-        (0..PATIENCE_MS).find_map(|_| {
-            self.local.sleep_alone(Some(Duration::from_millis(1)));
-            home.take_gift()
-        })
+        self.shared.resting.leave_line(home)
+    }
+
+    /// Takes a resting core, or stands in line and says whether a sleeping worker was asked for its own. Whoever falls asleep from
+    /// here on sees this thread in line; and the caller is out of it again before any user code runs (L3).
+    fn stand_in_line(&self) -> Result<Grip, bool> {
+        if let Some(core) = self.shared.resting.take_or_wait(self.local.home(), Line::Guests) {
+            return Ok(core);
+        }
+        let lender = self.shared.idle.pick_lender();
+        if let Some(lender) = lender {
+            self.shared.workers[lender].driver.notify();
+        }
+        Err(lender.is_some())
     }
 
     /// Runs the main future to its end, and with `until_quiet` everything else that is no daemon.
@@ -128,28 +147,33 @@ impl<'a> Guest<'a> {
                 Some(core) => self.work_with(core, done),
                 None => {
                     work_alone(self.local, done);
-                    // It has left the line if one of them was in place.
-                    self.core = self.shared.resting.take_or_wait(self.local.home(), Line::Guests);
-                    if self.core.is_none() && !done() {
-                        self.wait_without_core();
+                    if !done() {
+                        self.core = self.wait_for_core();
                     }
                 }
             }
         }
     }
 
-    /// Sleeps until somebody notifies. The future's timers and sockets stand with the first worker, which may be stuck, and
+    /// Between two rounds without a core: a resting one, or that of a worker that sleeps. If there is nothing to run, sleeps until
+    /// somebody notifies, with a core perhaps. The future's timers and sockets stand with the first worker, which may be stuck, and
     /// perhaps all of them are: so this thread looks after them, for as long as there are any.
-    fn wait_without_core(&self) {
-        if self.local.is_busy() {
-            return;
+    fn wait_for_core(&self) -> Option<Grip> {
+        let asked = match self.stand_in_line() {
+            Ok(core) => return Some(core),
+            Err(asked) => asked,
+        };
+        let (idle, is_over) = (!self.local.is_busy(), self.shared.resting.is_over());
+        if idle {
+            self.local.sleep_alone((!is_over).then_some(GUARD_NAP));
+        } else if asked {
+            self.local.sleep_alone(Some(STEP));
         }
-        if self.shared.resting.is_over() {
-            self.local.sleep_alone(None);
-        } else {
-            self.local.sleep_alone(Some(GUARD_NAP));
+        let core = self.shared.resting.leave_line(self.local.home());
+        if core.is_none() && idle && !is_over {
             self.watch.turn_stuck_drivers(self.shared);
         }
+        core
     }
 
     fn work_with(&mut self, core: Grip, done: &dyn Fn() -> bool) {
@@ -182,8 +206,8 @@ impl<'a> Guest<'a> {
 impl Drop for Guest<'_> {
     /// The thread's own tasks end first, while it still has a core; then the core goes back (N2).
     fn drop(&mut self) {
-        match &self.core {
-            Some(core) => core.close_local(self.local),
+        match self.core.take() {
+            Some(core) => self.core = close_with(core, self.local),
             None => self.local.close(),
         }
         self.shared.stop_waiting_for_quiet(self.local.home());

@@ -59,10 +59,7 @@ fn drain_resting(shared: &Arc<Shared>) {
         // What is dropped may look for its runtime and spawn local tasks, which are cancelled at once.
         let local = Local::new(shared.clone());
         // The thread may be inside another runtime; its own place is kept.
-        local.inside(|| {
-            core.close_local(&local);
-            worker::end(core);
-        });
+        local.inside(|| worker::close_with(core, &local).into_iter().for_each(worker::end));
     }
 }
 

@@ -147,11 +147,6 @@ impl Core {
         CORE.scope(self, || POOL.scope(&self.pool, || TURNING.scope(driver, || TIME_SLICE.scope(&self.slice, body))))
     }
 
-    /// Ends a thread's own tasks with this core in hand, so that what they drop and spawn finds a runtime.
-    pub(crate) fn close_local(&self, local: &Local) {
-        self.hold(|| local.close());
-    }
-
     /// Spawns on this core: one allocation from the pool, two links, one push.
     #[inline]
     pub(crate) fn spawn<F>(&self, future: F, mut birth: Birth) -> JoinHandle<F::Output>

@@ -241,6 +241,31 @@ mod tests {
         });
     }
 
+    /// A guest stands in line only between two rounds of its own tasks (L3 of `lend`), and must not sleep there while a worker
+    /// that would lend sleeps, too.
+    #[test]
+    fn model_a_guest_that_comes_back_to_the_line_is_seen_or_sees_the_sleeper() {
+        model(|| {
+            let idle = Arc::new(Idle::new(1));
+            let in_line = Arc::new(AtomicUsize::new(0));
+            let (idle_too, line) = (idle.clone(), in_line.clone());
+            let worker = model_thread::spawn(move || {
+                idle_too.fall_asleep(0, false, true);
+                // ORDER: Relaxed, as in `Resting::has_guests`.
+                line.load(Ordering::Relaxed) > 0
+            });
+            let mut asked = false;
+            for _ in 0..2 {
+                // ORDER: Relaxed, as in `Resting::publish`.
+                in_line.store(0, Ordering::Relaxed);
+                in_line.store(1, Ordering::Relaxed);
+                asked |= idle.pick_lender().is_some();
+            }
+            let seen = worker.join().expect("no panic");
+            assert!(asked || seen, "both sleep");
+        });
+    }
+
     #[test]
     fn the_last_to_fall_asleep_needs_no_guard() {
         let idle = Idle::new(2);

@@ -21,8 +21,8 @@
 //!
 //! - **G1** There is one [`Grip`] for each core, and who has it is the holder. The `Arc` that a working thread keeps beside it
 //!   only keeps the memory, for the references in its frames; it is read again only while the grip is with its thread.
-//! - **G2** A grip is given away only inside the poll of a task that the loop runs: nobody below is in the midst of
-//!   anything then. (`work` puts the grip within reach, and only while its loop runs.)
+//! - **G2** A grip is given away only inside the poll of a task that the loop runs, or `Local::close`: nobody below is in the
+//!   midst of anything then. (`work` and `close_with` put the grip within reach, and only while their loops run.)
 //! - **G3** A core at rest while a task is in place has a thread on its way: the spare made for it, or the one in place.
 //!
 //! Cases of the catalogue: SCH-12, SHD-02, MIS-02.
@@ -171,16 +171,13 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Step 1. Not while the runtime ends: then it is the core's holder that waits for the task. A thread without a core leaves the
-/// line, or it would be given one that nobody runs.
+/// Step 1. Not while the runtime ends: then it is the core's holder that waits for the task. A thread without a core has nothing to
+/// give, and stands in no line (L3).
 fn hand_over(shared: &Arc<Shared>) {
     if shared.is_stopping() {
         return;
     }
-    let leave_line = |local: &Local| shared.resting.leave_line(local.home());
-    let Some(grip) = LOCAL.with(|local| local.and_then(|local| local.take_grip().or_else(|| leave_line(local)))) else {
-        return;
-    };
+    let Some(grip) = LOCAL.with(|local| local.and_then(Local::take_grip)) else { return };
     grip.worker().publish_rest();
     match shared.resting.give(grip) {
         Ok(()) => withdraw(),
@@ -188,8 +185,7 @@ fn hand_over(shared: &Arc<Shared>) {
             withdraw();
             shared.resting.put(grip);
         }
-        Err(grip) if grip.is_held() => LOCAL.with(|local| local.expect("it was there").put_grip(grip)),
-        Err(grip) => shared.resting.put(grip), // for whoever comes first, this thread perhaps
+        Err(grip) => LOCAL.with(|local| local.expect("it was there").put_grip(grip)),
     }
 }
 

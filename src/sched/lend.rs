@@ -5,11 +5,13 @@
 //! *staff* are the runtime's own threads. A core that comes back goes to the first in line, else it rests.
 //!
 //! A guest that finds no core asks a sleeping worker for its own: that worker wakes, sees the guest, gives its core up and
-//! joins the staff line. If nobody sleeps, the guest polls only its own future, and the first worker that runs out of work
-//! hands over. A worker that is stuck in a task is never robbed: its thread may touch the core at any instant (S1).
+//! joins the staff line. If nobody sleeps, the guest polls only its own future, and stands in line between two rounds of that:
+//! the first worker that runs out of work meanwhile hands over, and one that has done so before is asked. A worker that is stuck
+//! in a task is never robbed: its thread may touch the core at any instant (S1).
 //!
 //! - **L1** A core is in one place: in `resting`, in one `LocalHome::gift`, or on one thread's stack.
 //! - **L2** Nobody in line sleeps over a gift: it is placed first and notified then (`driver::parker`).
+//! - **L3** Nobody in line runs user code: what waits plainly there, for a task perhaps, would keep a core that nobody runs.
 
 use super::in_place::Grip;
 use super::local::LocalHome;

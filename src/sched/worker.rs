@@ -111,10 +111,7 @@ pub(crate) fn run_thread(shared: &Arc<Shared>) {
         while let Some(core) = wait_for_core(shared, &local, &watch) {
             match work(core, &local, true, &|| false) {
                 Some((Leave::Lend, core)) => shared.resting.put(core),
-                Some((Leave::Stopping, core)) => {
-                    core.close_local(&local);
-                    end(core);
-                }
+                Some((Leave::Stopping, core)) => close_with(core, &local).into_iter().for_each(end),
                 None => {} // the thread was in place; now it stands in line again
                 Some((Leave::Done | Leave::Stalled, _)) => {
                     unreachable!("a thread of the runtime's own works until it is told to stop")
@@ -123,6 +120,15 @@ pub(crate) fn run_thread(shared: &Arc<Shared>) {
         }
         local.close(); // N2, also for a thread that found no core to end with
     });
+}
+
+/// Ends a thread's own tasks with a core in hand, so that what they drop and spawn finds a runtime. `None` if one of them, in
+/// place, has given the core away: whoever has it now sees to it.
+pub(crate) fn close_with(grip: Grip, local: &Local) -> Option<Grip> {
+    let core = grip.memory();
+    local.put_grip(grip);
+    core.hold(|| local.close());
+    local.take_grip()
 }
 
 /// The end of a core: every task of its registry is dropped, then the core itself.
@@ -140,8 +146,7 @@ fn wait_for_core(shared: &Arc<Shared>, local: &Local, watch: &Watch) -> Option<G
             return shared.resting.leave_line(local.home());
         }
         if !local.is_empty() {
-            run_own_tasks(shared, local, watch);
-            core = shared.resting.take_or_wait(local.home(), Line::Staff); // it left the line if one of them was in place
+            core = run_own_tasks(shared, local, watch);
             continue;
         }
         // Without a spare thread nobody has to look whether he is one too many: an idle runtime is silent.
@@ -159,17 +164,29 @@ fn wait_for_core(shared: &Arc<Shared>, local: &Local, watch: &Watch) -> Option<G
     core
 }
 
-/// A thread that was in place, and has tasks of its own, sees to these while it stands in line; and to the drivers that
+/// A thread that was in place, and has tasks of its own, sees to these between two times in line (L3); and to the drivers that
 /// their timers and sockets stand with, like any guest without a core.
-fn run_own_tasks(shared: &Shared, local: &Local, watch: &Watch) {
+fn run_own_tasks(shared: &Shared, local: &Local, watch: &Watch) -> Option<Grip> {
+    let core = shared.resting.leave_line(local.home());
+    if core.is_some() {
+        return core;
+    }
     if shared.is_stopping() {
-        return local.close();
+        local.close();
+        return shared.resting.take_or_wait(local.home(), Line::Staff);
     }
     work_alone(local, &|| false);
-    if !local.is_busy() {
-        local.sleep_alone(Some(GUARD_NAP));
-        watch.turn_stuck_drivers(shared);
+    let core = shared.resting.take_or_wait(local.home(), Line::Staff);
+    if core.is_some() || local.is_busy() {
+        return core;
     }
+    local.sleep_alone(Some(GUARD_NAP));
+    let core = shared.resting.leave_line(local.home());
+    if core.is_none() {
+        watch.turn_stuck_drivers(shared); // which wakes strangers' tasks, too
+        return shared.resting.take_or_wait(local.home(), Line::Staff);
+    }
+    core
 }
 
 /// Runs what is ready on a thread that has no core: its own tasks, `block_on`'s main future among them.

@@ -20,7 +20,7 @@ fn with_workers(workers: usize) -> Runtime {
 }
 
 /// Blocks until another task of the runtime has run, which needs a worker.
-fn wait_for_a_task() -> u32 {
+pub(crate) fn wait_for_a_task() -> u32 {
     let (send, receive) = mpsc::channel();
     drop(spawn(async move {
         sleep(Duration::from_millis(1)).await;
@@ -128,7 +128,7 @@ fn a_worker_s_own_tasks_go_on_while_it_stands_in_line_for_a_core() {
 }
 
 /// Waits on a thread of the test's own.
-fn drive<T: Send>(handle: JoinHandle<T>) -> Result<T, task::JoinError> {
+pub(crate) fn drive<T: Send>(handle: JoinHandle<T>) -> Result<T, task::JoinError> {
     let waited = std::time::Instant::now();
     while !handle.is_finished() {
         assert!(waited.elapsed() < PATIENCE);

@@ -22,6 +22,7 @@ cases! { CASES:
         a_block_on_goes_on_by_itself_while_every_worker_is_stuck_and_takes_the_first_core_freed,
         a_block_on_without_a_core_hears_its_own_timers,
         a_core_handed_to_a_thread_that_is_stuck_is_looked_after_by_the_others,
+        a_block_on_without_a_core_that_blocks_plainly_is_handed_none,
         run_waits_for_tasks_and_not_for_daemons,
         run_returns_although_a_daemon_keeps_every_worker_busy,
         two_runs_at_once_both_return,
@@ -192,6 +193,31 @@ fn a_core_handed_to_a_thread_that_is_stuck_is_looked_after_by_the_others() {
     guest.join().expect("no panic");
     assert_eq!(heard, [true, true], "nobody turned the driver of the core that was handed over");
     assert_eq!(ran, 100, "some tasks waited for the core that was handed over");
+}
+
+fn a_block_on_without_a_core_that_blocks_plainly_is_handed_none() {
+    for workers in [1, 2] {
+        let runtime = multi_thread(workers);
+        let mut stopper = block_all(&runtime, workers);
+        let (send, receive) = mpsc::channel();
+        let begun = AtomicBool::new(false);
+        let (runtime, has_begun) = (&runtime, &begun);
+        let heard = thread::scope(|scope| {
+            let guest = scope.spawn(move || {
+                runtime.block_on(async {
+                    has_begun.store(true, Ordering::SeqCst);
+                    receive.recv_timeout(LONG)
+                })
+            });
+            eventually("the guest is stuck, without a core", || begun.load(Ordering::SeqCst));
+            (0..workers).for_each(|_| stopper.release_one());
+            // By then the workers have nothing to do, and would give their cores away.
+            thread::sleep(Duration::from_millis(50));
+            drop(runtime.spawn(async move { send.send(7).expect("the guest listens") }));
+            guest.join().expect("no panic")
+        });
+        assert_eq!(heard, Ok(7), "with {workers} workers the core went to a thread that is stuck");
+    }
 }
 
 fn run_waits_for_tasks_and_not_for_daemons() {
