@@ -42,7 +42,8 @@
 //! for the book to be empty. What runs inside what is found through *regions* (`region`, P1), which are lent to the thread while
 //! their future is polled.
 //!
-//! Read in this order: the token, the book, regions, members, scopes, the two forms that borrow.
+//! Read in this order: the token, the book, regions, members, scopes, the two forms that borrow; and then the combinators (`race`, `gather`,
+//! `hedge`, `retry`), which have a chapter of their own.
 
 mod cancel;
 
@@ -70,8 +71,13 @@ crate::base::atomic::above_sched! {
 
     mod map_on;
 
+    mod combine;
+
     pub use block_on_scope::{BlockScope, ScopedChild, block_on_scope};
     pub use child::Child;
+    pub use combine::{
+        Backoff, Combined, Gather, GatherAll, Hedge, Race, RaceOk, gather, gather_all, hedge, race, race_ok, retry, retry_if, spawned,
+    };
     pub use deadline::{Shield, Within, cancelled, deadline, shield, timeout, timeout_at, token};
     pub use error::{ChildError, Failure, GroupError};
     pub use map_on::{Filled, MapOn, Next, On, fill_on, map_on, map_stream_on};

@@ -61,6 +61,18 @@ impl Region {
         Self::below(CancellationToken::deaf_child, |_| None).within_around()
     }
 
+    /// A combinator's: with a token of its own, and what is open inside of it is open in the region around.
+    pub(super) fn branch() -> Self {
+        Self::below(CancellationToken::child_token, |around| around).within_around()
+    }
+
+    /// That of one among several futures that this region is the group of. It counts for itself what is open in it.
+    pub(super) fn one_of(&self) -> Self {
+        let one = Self::new(self.token.clone(), self.deadline);
+        one.open.get_or_init(|| Arc::new(Open { count: AtomicU32::new(0), around: Some(self.count().clone()) }));
+        one
+    }
+
     fn below(
         token: impl FnOnce(&CancellationToken) -> CancellationToken,
         deadline: impl FnOnce(Option<Instant>) -> Option<Instant>,

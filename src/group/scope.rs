@@ -169,7 +169,16 @@ impl Builder {
         B: FnOnce(TaskGroup<E>) -> F,
         F: Future<Output = Result<R, E>>,
     {
-        Scope { stage: Stage::New(body), options: self, at: Location::caller() }
+        self.scope_at(body, Location::caller())
+    }
+
+    /// The scope of somebody whose line is known.
+    pub(super) fn scope_at<B, F, R, E>(self, body: B, at: &'static Location<'static>) -> Scope<B, F, R, E>
+    where
+        B: FnOnce(TaskGroup<E>) -> F,
+        F: Future<Output = Result<R, E>>,
+    {
+        Scope { stage: Stage::New(body), options: self, at }
     }
 
     /// The deadline that a scope has of its own, now that it begins.

@@ -61,7 +61,17 @@ impl<E> TaskGroup<E> {
         T: Send + 'static,
         E: Send + 'static,
     {
-        self.shared.spawn(future, Room::New, Location::caller())
+        self.spawn_at(future, Location::caller())
+    }
+
+    /// As `spawn`, for somebody whose line is known.
+    pub(super) fn spawn_at<T, F>(&self, future: F, at: &'static Location<'static>) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.shared.spawn(future, Room::New, at)
     }
 
     /// Waits until there is room for one more child, then spawns it: so that who makes work goes no faster than it is done.

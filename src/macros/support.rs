@@ -51,7 +51,12 @@ pub fn refund() {
 /// Where a `select!` of so many branches looks first.
 #[must_use]
 pub fn draw(branches: usize) -> usize {
-    choose("first branch", branches).unwrap_or_else(|| context::draw(branches))
+    draw_for("first branch", branches)
+}
+
+/// One of `0..n`: from the seed in a simulation, where `key` says what is chosen, and by chance elsewhere.
+pub(crate) fn draw_for(key: &'static str, n: usize) -> usize {
+    choose(key, n).unwrap_or_else(|| context::draw(n))
 }
 
 /// Is the branch with this index looked at in this lap? The first lap goes from `start` to the end, the second one up to

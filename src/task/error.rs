@@ -3,6 +3,7 @@
 use super::Id;
 use crate::base::atomic::Mutex;
 use std::any::Any;
+use std::panic::Location;
 use std::sync::Arc;
 use std::{error, fmt, io, panic};
 
@@ -56,6 +57,20 @@ pub enum CancelCause {
     Deadline,
     /// Its scope has ended, or was dropped before it had.
     ScopeEnded,
+    /// It was in a [`race`](crate::group::race), or a copy in a [`hedge`](crate::group::hedge), and another was first.
+    LostRace {
+        /// The place of the winner among the futures, from 0.
+        to: usize,
+        /// Where the race was called.
+        at: &'static Location<'static>,
+    },
+    /// It ran beside others in a [`gather`](crate::group::gather) or another combinator, and one of them has failed or panicked.
+    OtherFailed {
+        /// The place among the futures of the one that failed, from 0.
+        number: usize,
+        /// Where the combinator was called.
+        at: &'static Location<'static>,
+    },
 }
 
 impl JoinError {
@@ -165,6 +180,8 @@ impl fmt::Display for CancelCause {
             Self::Failed { by: None } => f.write_str("cancelled because another failed"),
             Self::Deadline => f.write_str("cancelled by its deadline"),
             Self::ScopeEnded => f.write_str("cancelled because its scope has ended"),
+            Self::LostRace { to, at } => write!(f, "cancelled, having lost the race at {at} to number {to}"),
+            Self::OtherFailed { number, at } => write!(f, "cancelled because number {number} of those at {at} failed"),
         }
     }
 }

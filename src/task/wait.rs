@@ -68,10 +68,16 @@ pub(crate) enum WaitKind {
     Window,
     /// A place in the queue of blocking jobs.
     Place,
+    /// The first of several futures.
+    Race,
+    /// All of several futures.
+    Gather,
+    /// An answer, of one of two copies.
+    Hedge,
 }
 
 /// The names, in the order of the numbers.
-const KINDS: [WaitKind; 34] = [
+const KINDS: [WaitKind; 37] = [
     WaitKind::Other,
     WaitKind::Sleep,
     WaitKind::Read,
@@ -106,6 +112,9 @@ const KINDS: [WaitKind; 34] = [
     WaitKind::Output,
     WaitKind::Window,
     WaitKind::Place,
+    WaitKind::Race,
+    WaitKind::Gather,
+    WaitKind::Hedge,
 ];
 
 /// One wait: what for, on which object, and the user's line.
@@ -215,6 +224,9 @@ impl fmt::Display for Waiting {
             WaitKind::Output => write!(f, "the next output of a `map_on`, at {at}"),
             WaitKind::Window => write!(f, "room in the window of the `map_on` at {at}"),
             WaitKind::Room => write!(f, "room for one more child of a scope, at {at}"),
+            WaitKind::Race => write!(f, "the first of {object} in the race at {at}"),
+            WaitKind::Gather => write!(f, "{object} of those that are gathered at {at}"),
+            WaitKind::Hedge => write!(f, "the first answer of {object} copies, hedged at {at}"),
             WaitKind::Place => write!(f, "a place in the queue of blocking jobs, at {at}"),
             WaitKind::Turn => write!(f, "its turn at a file, at {at}"),
             WaitKind::Read => write!(f, "data on descriptor {object}, at {at}"),

@@ -91,6 +91,7 @@ fn rows() -> Vec<Row> {
 }
 
 mod channel_rows;
+mod combine_rows;
 mod file_rows;
 mod io_rows;
 mod local_rows;
@@ -232,6 +233,7 @@ fn rows_of_later_doors() -> Vec<Row> {
     }
     .into_iter()
     .chain(channel_rows::rows())
+    .chain(combine_rows::rows())
     .chain(file_rows::rows())
     .chain(io_rows::rows())
     .chain(local_rows::rows())

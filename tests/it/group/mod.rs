@@ -4,6 +4,8 @@
 //!   scopes     failures, panics, ends          cancels    tokens, deadlines, grace, shields, depth
 //!   closing    spawns into an end, limits      sets       JoinSet
 //!   local      children that borrow and stay   borrowing, borrowed_ends    children that borrow from a thread
+//!   combine    race, gather, hedge, retry      combine_ends    their panics, cancels and leaks
+//!   combine_models    random crews against plain references
 //! ```
 //!
 //! Cases of the catalogue: SCP-01 to SCP-08, SHD-04, MIS-11.
@@ -12,6 +14,9 @@ mod borrowed_ends;
 mod borrowing;
 mod cancels;
 mod closing;
+mod combine;
+mod combine_ends;
+mod combine_models;
 mod local;
 mod scopes;
 mod sets;
