@@ -197,6 +197,12 @@ pub(crate) fn refund() {
     CONTEXT.with(|context| context.budget.set(context.budget.get().saturating_add(1)));
 }
 
+/// A number that no other living thread has, and never 0.
+#[inline]
+pub(crate) fn thread() -> usize {
+    CONTEXT.with(|context| ptr::from_ref(context).addr())
+}
+
 /// One of `0..n`, by chance. A choice that a simulation must be able to repeat is drawn from its seed instead.
 #[inline]
 pub(crate) fn draw(n: usize) -> usize {

@@ -14,6 +14,7 @@ mod holder;
 mod wait_list;
 
 mod blocking;
+mod desk;
 
 mod barrier;
 mod notify;
@@ -27,6 +28,7 @@ mod condvar;
 mod once_cell;
 
 pub mod oneshot;
+pub mod watch;
 
 #[cfg(test)]
 mod kit;

@@ -1,7 +1,7 @@
 //! The rows of channels.
 
 use super::*;
-use mainspring::sync::oneshot;
+use mainspring::sync::{oneshot, watch};
 
 #[rustfmt::skip]
 pub(super) fn rows() -> Vec<Row> {
@@ -13,6 +13,20 @@ pub(super) fn rows() -> Vec<Row> {
         oneshot::Closed<'static, SendOnly>: "Send Sync Unpin RefUnwindSafe";
         oneshot::error::RecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         oneshot::error::TryRecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+
+        watch::Sender<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        watch::Sender<SendOnly>: "Unpin UnwindSafe RefUnwindSafe";
+        watch::Receiver<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        watch::Receiver<SendOnly>: "Unpin UnwindSafe RefUnwindSafe";
+        watch::Receiver<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        watch::Ref<'static, u8>: "Sync Unpin UnwindSafe RefUnwindSafe";
+        watch::Ref<'static, SendOnly>: "Unpin";
+        watch::Changed<'static, u8>: "Send Sync RefUnwindSafe";
+        watch::Changed<'static, SendOnly>: "RefUnwindSafe";
+        watch::Closed<'static, u8>: "Send Sync UnwindSafe RefUnwindSafe";
+        watch::error::SendError<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        watch::error::SendError<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        watch::error::RecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .to_vec()
 }

@@ -9,16 +9,16 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// A waker that counts.
 #[derive(Default)]
-pub(super) struct Bell(AtomicUsize);
+pub(crate) struct Bell(AtomicUsize);
 
 impl Bell {
-    pub(super) fn new() -> (Arc<Self>, Waker) {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
         let bell = Arc::new(Self::default());
         (bell.clone(), Waker::from(bell))
     }
 
     /// How often it was rung.
-    pub(super) fn rings(&self) -> usize {
+    pub(crate) fn rings(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -30,16 +30,16 @@ impl Wake for Bell {
 }
 
 /// A future that does not care where it is.
-pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Polls once.
-pub(super) fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>, waker: &Waker) -> Poll<F::Output> {
+pub(crate) fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>, waker: &Waker) -> Poll<F::Output> {
     future.as_mut().poll(&mut Context::from_waker(waker))
 }
 
 /// Polls once, for an answer that is there already.
 #[track_caller]
-pub(super) fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn now<F: Future>(future: F) -> F::Output {
     match poll(&mut Box::pin(future), Waker::noop()) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it is not to be had at once"),
@@ -50,7 +50,7 @@ pub(super) fn now<F: Future>(future: F) -> F::Output {
 const SEQUENCES: u32 = 4_000;
 
 /// Runs random sequences of such steps.
-pub(super) fn check<S: Strategy>(step: S, run: impl Fn(Vec<S::Value>)) {
+pub(crate) fn check<S: Strategy>(step: S, run: impl Fn(Vec<S::Value>)) {
     let default = Config::default();
     let config = Config { cases: SEQUENCES.max(default.cases), failure_persistence: None, ..default };
     let sequences = prop::collection::vec(step, 1..24);

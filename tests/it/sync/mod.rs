@@ -1,9 +1,9 @@
 //! Locks and their like: against plain references, under strangers' wakers, in every flavour.
 
-mod kit;
+pub(crate) mod kit;
 mod leaving;
 mod meetings;
 mod misuse;
 mod models;
-mod strangers;
+pub(crate) mod strangers;
 mod waiting;

@@ -12,9 +12,9 @@ use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 use std::thread;
 
 /// What a stranger's waker does when it is cloned, woken or dropped.
-struct Deeds {
+pub(crate) struct Deeds {
     deed: Box<dyn Fn(&'static str) + Send + Sync>,
-    count: AtomicUsize,
+    pub(crate) count: AtomicUsize,
 }
 
 /// # Safety
@@ -25,7 +25,7 @@ unsafe fn deeds(data: *const ()) -> Arc<Deeds> {
 }
 
 /// A waker that does it. The count of its clones is that of an `Arc`, which the vtable keeps.
-fn waker(deed: impl Fn(&'static str) + Send + Sync + 'static) -> (Waker, Arc<Deeds>) {
+pub(crate) fn waker(deed: impl Fn(&'static str) + Send + Sync + 'static) -> (Waker, Arc<Deeds>) {
     /// # Safety
     /// The waker is alive.
     unsafe fn clone(data: *const ()) -> RawWaker {
