@@ -177,7 +177,7 @@ impl Builder {
         LOCAL.with(|local| local.map(|local| local.spawn(future, birth)).ok_or(SpawnLocalError))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn birth(self, spawned_at: &'static Location<'static>) -> Birth {
         Birth { daemon: self.daemon, ..Birth::at(spawned_at) }.named(self.name)
     }

@@ -19,17 +19,17 @@ pub(crate) struct Birth {
 impl Birth {
     /// Of a task that the current one, if any, spawns at this place: without a name, and neither a daemon nor a job. Its number
     /// and date are the scheduler's to fill in.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at(spawned_at: &'static Location<'static>) -> Self {
         let (parent, extra) = CURRENT.with(|parent| (parent.map_or(0, |parent| parent.id), local::for_child(parent)));
         Self { id: 0, parent, spawned_at, extra, born_ms: 0, daemon: false, is_job: false }
     }
 
     /// With this name, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn named(mut self, name: Option<String>) -> Self {
         if let Some(name) = name {
-            self.extra.get_or_insert_default().set_name(name);
+            set_name(&mut self.extra, name);
         }
         self
     }
@@ -54,4 +54,9 @@ impl Birth {
     pub(crate) fn name(&self) -> Option<&str> {
         self.extra.as_ref()?.name()
     }
+}
+
+#[cold]
+fn set_name(extra: &mut Option<Box<Extra>>, name: String) {
+    extra.get_or_insert_default().set_name(name);
 }

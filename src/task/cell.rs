@@ -124,6 +124,7 @@ impl UnwindSafe for TaskRef {}
 impl RefUnwindSafe for TaskRef {}
 
 /// Makes a task of a future that may run on any thread.
+#[inline]
 pub(crate) fn spawn_cell<F, S>(future: F, home: &S, birth: Birth) -> (Queued, JoinHandle<F::Output>)
 where
     F: Future<Output: Send + 'static> + Send + 'static,
@@ -137,6 +138,7 @@ where
 ///
 /// # Safety
 /// Unless the future is Send, `home` hands the task to nobody but this thread.
+#[inline]
 pub(crate) unsafe fn spawn_cell_local<F, S>(future: F, home: &S, birth: Birth) -> (Queued, JoinHandle<F::Output>)
 where
     F: Future + 'static,
