@@ -186,19 +186,28 @@ impl<T> Future for JoinHandle<T> {
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline]
     fn drop(&mut self) {
-        let Some(task) = self.task.take() else { return };
-        let header = task.header();
-        if header.state.joining() == Joining::SlotSet && header.state.withdraw_join_waker() {
-            // SAFETY: JOIN_WAKER is off and DONE was off when it was, so by T5 the slot is ours.
-            let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-            drop_quietly(waker);
-        }
-        if !header.state.drop_unfinished() {
-            // SAFETY: DONE is on with JOIN, so by T4 the output is ours, and the handle is going.
-            unsafe { (header.vtable.discard_output)(task.as_non_null()) };
+        if let Some(task) = self.task.take() {
+            detach(task);
         }
     }
+}
+
+/// A handle goes before it was joined.
+fn detach(task: TaskRef) {
+    let header = task.header();
+    if header.state.joining() == Joining::SlotSet && header.state.withdraw_join_waker() {
+        // SAFETY: JOIN_WAKER is off and DONE was off when it was, so by T5 the slot is ours.
+        let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+        drop_quietly(waker);
+    }
+    if header.state.detach() {
+        let _ = task.into_non_null(); // its reference went in the same step
+        return;
+    }
+    // SAFETY: DONE is on with JOIN, so by T4 the output is ours, and the handle is going.
+    unsafe { (header.vtable.discard_output)(task.as_non_null()) };
 }
 
 impl AbortHandle {

@@ -189,7 +189,7 @@ impl State {
     /// The future is gone and the output is written: running → done. With `release` the registry's reference goes in
     /// the same step, unless a joiner must be woken first (its waker lives in the cell).
     pub(super) fn complete(&self, output_dropped: bool, release: bool) -> Completion {
-        // ORDER: Acquire, pairs with `drop_unfinished`: if JOIN is off, the handle will not look again.
+        // ORDER: Acquire, pairs with `detach`: if JOIN is off, the handle will not look again.
         let mut now = self.0.load(Ordering::Acquire);
         loop {
             debug_assert!(now & RUNNING != 0, "only a running task completes");
@@ -282,14 +282,19 @@ impl State {
         before & DONE == 0
     }
 
-    /// The handle is dropped or done with: false if the task is done, and then the output is the handle's (T4).
-    pub(super) fn drop_unfinished(&self) -> bool {
+    /// The handle is dropped, and its reference with it; false if the task is done: then nothing has happened, and the output is
+    /// the handle's (T4). One read-modify-write for both, for while the task is not done the registry holds a reference, and
+    /// this one cannot be the last (10 of 90 ns a detached task).
+    #[inline]
+    pub(super) fn detach(&self) -> bool {
         // ORDER: Acquire, pairs with `complete`.
         let mut now = self.0.load(Ordering::Acquire);
         while now & DONE == 0 {
             debug_assert!(now & JOIN_WAKER == 0, "the waker is withdrawn first");
+            debug_assert!(now / REFERENCE > 1, "the handle's is not the last");
+            let next = (now & !JOIN) - REFERENCE;
             // ORDER: AcqRel, pairs with the Acquire in `complete`, which then owns the output; Acquire when it fails.
-            match self.0.compare_exchange_weak(now, now & !JOIN, Ordering::AcqRel, Ordering::Acquire) {
+            match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return true,
                 Err(changed) => now = changed,
             }
