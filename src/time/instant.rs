@@ -142,6 +142,7 @@ impl Instant {
     }
 
     /// The moment `duration` later, or one that nobody will live to see.
+    #[inline]
     pub(crate) fn saturating_add(self, duration: Duration) -> Self {
         let far = || FAR.iter().find_map(|&far| self.checked_add(far));
         self.checked_add(duration).or_else(far).unwrap_or(self)

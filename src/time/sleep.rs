@@ -48,6 +48,7 @@ const CLOSE_NS: u64 = 100_000_000;
 /// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[inline]
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     // Asked once for both: whether there is a runtime, and what its clock says.
@@ -106,6 +107,7 @@ pub struct Sleep {
 }
 
 impl Sleep {
+    #[inline]
     pub(super) fn new(deadline: Instant, at: &'static Location<'static>) -> Self {
         Self { deadline, timer: None, at }
     }
