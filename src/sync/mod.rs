@@ -27,6 +27,7 @@ mod rwlock;
 mod condvar;
 mod once_cell;
 
+pub mod broadcast;
 pub mod oneshot;
 pub mod watch;
 

@@ -24,13 +24,6 @@ use mainspring::runtime::{
     self, EnterGuard, Handle, Runtime, ShutdownReport, TaskInfo, TryCurrentError, UnhandledPanic,
 };
 use mainspring::signal::{self, CtrlC, Signal, SignalKind};
-use mainspring::sync::{
-    self, Acquire, AcquireError, AcquireOwned, Barrier, BarrierWait, BarrierWaitResult, Condvar, Lock, LockOwned,
-    MappedMutexGuard, MutexGuard, Notified, Notify, OwnedMappedMutexGuard, OwnedMutexGuard, OwnedNotified,
-    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, ReadOwned, RwLockMappedReadGuard,
-    RwLockMappedWriteGuard, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit, SetError, TryAcquireError,
-    TryLockError, WriteOwned,
-};
 use mainspring::task::{
     self, AbortHandle, AccessError, BlockingPermit, CancelCause, Id, JoinError, JoinHandle, Local, LocalKey, QueueFull,
     ReserveBlocking, SpawnLocalError, TaskLocalFuture, YieldNow,
@@ -87,7 +80,7 @@ type Neither = Rc<u8>;
 type Row = (&'static str, &'static str, [(&'static str, bool); 5]);
 
 fn rows() -> Vec<Row> {
-    [rows_of_tasks_and_time(), rows_of_sockets(), rows_of_later_doors(), rows_of_groups(), rows_of_locks()].concat()
+    [rows_of_tasks_and_time(), rows_of_sockets(), rows_of_later_doors(), rows_of_groups(), lock_rows::rows()].concat()
 }
 
 mod channel_rows;
@@ -95,6 +88,7 @@ mod combine_rows;
 mod file_rows;
 mod io_rows;
 mod local_rows;
+mod lock_rows;
 mod streams;
 
 #[rustfmt::skip]
@@ -284,63 +278,6 @@ fn rows_of_groups() -> Vec<Row> {
     .to_vec()
 }
 
-#[rustfmt::skip]
-fn rows_of_locks() -> Vec<Row> {
-    table! {
-        sync::Mutex<u8>: "Send Sync Unpin UnwindSafe";
-        sync::Mutex<SendOnly>: "Send Sync Unpin UnwindSafe";
-        sync::Mutex<Neither>: "Unpin UnwindSafe";
-        sync::RwLock<u8>: "Send Sync Unpin UnwindSafe";
-        sync::RwLock<SendOnly>: "Send Unpin UnwindSafe";
-        sync::RwLock<Neither>: "Unpin UnwindSafe";
-        sync::OnceCell<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        sync::OnceCell<SendOnly>: "Send Unpin UnwindSafe";
-        Semaphore: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        Notify: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        Barrier: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        Condvar: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-
-        MutexGuard<'static, u8>: "Send Sync Unpin";
-        MutexGuard<'static, SendOnly>: "Send Unpin";
-        MutexGuard<'static, Neither>: "Unpin";
-        MappedMutexGuard<'static, u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        OwnedMutexGuard<u8>: "Send Sync Unpin";
-        OwnedMappedMutexGuard<SendOnly, u8>: "Send Sync Unpin";
-        RwLockReadGuard<'static, u8>: "Send Sync Unpin";
-        RwLockReadGuard<'static, SendOnly>: "Unpin";
-        RwLockMappedReadGuard<'static, u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        RwLockWriteGuard<'static, u8>: "Send Sync Unpin";
-        RwLockMappedWriteGuard<'static, u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        OwnedRwLockReadGuard<u8>: "Send Sync Unpin";
-        OwnedRwLockWriteGuard<u8>: "Send Sync Unpin";
-        SemaphorePermit<'static>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        OwnedSemaphorePermit: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-
-        Lock<'static, u8>: "Send Sync";
-        Lock<'static, SendOnly>: "Send Sync";
-        Lock<'static, Neither>: "";
-        LockOwned<u8>: "Send Sync";
-        sync::Read<'static, u8>: "Send Sync";
-        sync::Read<'static, SendOnly>: "";
-        ReadOwned<u8>: "Send Sync";
-        sync::Write<'static, u8>: "Send Sync";
-        WriteOwned<u8>: "Send Sync";
-        Acquire<'static>: "Send Sync UnwindSafe RefUnwindSafe";
-        AcquireOwned: "Send Sync UnwindSafe RefUnwindSafe";
-        Notified<'static>: "Send Sync UnwindSafe RefUnwindSafe";
-        OwnedNotified: "Send Sync UnwindSafe RefUnwindSafe";
-        BarrierWait<'static>: "Send Sync UnwindSafe RefUnwindSafe";
-
-        BarrierWaitResult: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        AcquireError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        TryAcquireError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        TryLockError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        SetError<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
-        SetError<Neither>: "Unpin UnwindSafe RefUnwindSafe";
-    }
-    .to_vec()
-}
-
 #[test]
 fn snd_01_every_type_has_the_auto_traits_that_the_table_says() {
     let mut wrong = Vec::new();
@@ -380,6 +317,7 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
         "fs/mod.rs",
         "process/mod.rs",
         "sync/mod.rs",
+        "sync/broadcast/mod.rs",
         "sync/watch/mod.rs",
         "group/mod.rs",
     ];

@@ -1,7 +1,7 @@
 //! The rows of channels.
 
 use super::*;
-use mainspring::sync::{oneshot, watch};
+use mainspring::sync::{broadcast, oneshot, watch};
 
 #[rustfmt::skip]
 pub(super) fn rows() -> Vec<Row> {
@@ -27,6 +27,18 @@ pub(super) fn rows() -> Vec<Row> {
         watch::error::SendError<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         watch::error::SendError<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         watch::error::RecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+
+        broadcast::Sender<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        broadcast::Sender<SendOnly>: "Unpin UnwindSafe RefUnwindSafe";
+        broadcast::WeakSender<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        broadcast::Receiver<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        broadcast::Receiver<SendOnly>: "Unpin UnwindSafe RefUnwindSafe";
+        broadcast::Recv<'static, u8>: "Send Sync RefUnwindSafe";
+        broadcast::Recv<'static, SendOnly>: "";
+        broadcast::Closed<'static, u8>: "Send Sync UnwindSafe RefUnwindSafe";
+        broadcast::error::SendError<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        broadcast::error::RecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        broadcast::error::TryRecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .to_vec()
 }
