@@ -7,6 +7,7 @@
 //! lists below; it is then asked of every runtime there is.
 
 mod blocking;
+mod channels;
 mod children;
 pub(crate) mod common;
 mod connections;
@@ -30,6 +31,7 @@ pub(crate) fn cases<F: Field>() -> Vec<Case> {
         turns::cases::<F>,
         ping_pong::cases::<F>,
         locks::cases::<F>,
+        channels::cases::<F>,
         timers::cases::<F>,
         memory::cases::<F>,
         parallel::cases::<F>,

@@ -21,6 +21,7 @@
 //!   multi-thread flavour would spawn from outside its workers, which is another question.
 
 pub(crate) mod case;
+pub(crate) mod channels;
 pub(crate) mod disk;
 pub(crate) mod doors;
 pub(crate) mod load;

@@ -9,6 +9,7 @@
 //! are not: their implementations vouch for them, each saying why no such task ever leaves its thread.
 
 use super::case::Class;
+use super::channels::Channels;
 use super::doors::{Blocking, Children, Files};
 use super::locks::Locks;
 use std::fmt::Debug;
@@ -35,8 +36,8 @@ pub(crate) trait Runtime: Sized + 'static {
     const YIELDS_TO_OTHERS: bool = true;
     /// Whether it is another flavour again but for its files, so that only questions about those are put to it.
     const FILES_ONLY: bool = false;
-    /// What it shares with its crate's other flavours: leaves and locks.
-    type Leaves: Leaves + Locks;
+    /// What it shares with its crate's other flavours: leaves, locks and channels.
+    type Leaves: Leaves + Locks + Channels;
     /// Its closures that block, or [`Nobody`](super::doors::Nobody).
     type Blocking: Blocking;
     /// Its files, or `Nobody`.

@@ -1,5 +1,6 @@
 //! mainspring and tokio: the two that `cargo bench` compares.
 
+mod channels;
 mod doors_of_mainspring;
 mod doors_of_tokio;
 mod locks;

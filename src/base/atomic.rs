@@ -135,6 +135,10 @@ mod chosen {
             self.0.into_inner().expect("as in `lock`")
         }
 
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().expect("as in `lock`")
+        }
+
         pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
             self.0.try_lock().ok()
         }

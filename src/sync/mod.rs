@@ -28,6 +28,7 @@ mod condvar;
 mod once_cell;
 
 pub mod broadcast;
+pub mod mpsc;
 pub mod oneshot;
 pub mod watch;
 

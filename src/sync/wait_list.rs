@@ -201,6 +201,11 @@ impl<S, T: Copy> Locked<'_, S, T> {
         Some(unsafe { first.with(|place| place.ticket) })
     }
 
+    /// Wakes somebody who waits outside of the line, when the lock has been released.
+    pub(crate) fn wake_later(&mut self, waker: Waker) {
+        self.woken.extend(Some(waker));
+    }
+
     /// Takes the first out of the line, with this in its hands; it is woken when the lock has been released. False if nobody
     /// waits.
     pub(crate) fn grant_first(&mut self, ticket: T) -> bool {
@@ -267,7 +272,7 @@ impl<S, T: Copy> Locked<'_, S, T> {
     }
 
     /// The primitive's number in wait reasons; it gets one if it has none.
-    fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         if self.line.number == 0 {
             self.line.number = wait::next_object();
         }

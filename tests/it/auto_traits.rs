@@ -319,6 +319,7 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
         "sync/mod.rs",
         "sync/broadcast/mod.rs",
         "sync/watch/mod.rs",
+        "sync/mpsc/mod.rs",
         "group/mod.rs",
     ];
     let mut public = BTreeSet::new();
@@ -333,6 +334,7 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
     // Names that are std's, a trait, or another name for a type that is listed; `Wait` is what all futures of `sync` are.
     let others = [
         "Wait",
+        "Kind",
         "Duration",
         "ToSocketAddrs",
         "TaskBuilder",
@@ -355,6 +357,7 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
     public.extend(
         ["Sender", "Receiver", "OpenOptions", "Closed", "RecvError", "SendError", "TryRecvError"].map(str::to_owned),
     );
+    public.insert("TrySendError".to_owned());
     // And so does that of operations on other people's streams.
     public.extend(["Flush", "Close", "ReadUntil", "ReadLine", "NextLine"].map(str::to_owned));
     let gone: Vec<_> = listed.iter().filter(|name| !public.contains(**name)).collect();

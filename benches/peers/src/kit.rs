@@ -27,6 +27,11 @@ impl<T> Here<T> {
     pub(crate) fn get(&mut self) -> &mut T {
         &mut self.0
     }
+
+    /// As `get`, on the same thread.
+    pub(crate) fn see(&self) -> &T {
+        &self.0
+    }
 }
 
 impl<F: Future> Future for Here<F> {

@@ -13,6 +13,7 @@
 #[path = "../../mod.rs"]
 #[allow(dead_code, reason = "this program only answers the race, which holds the rest")]
 mod benches;
+mod channels;
 #[cfg(feature = "compio")]
 mod doors_of_compio;
 #[cfg(feature = "glommio")]

@@ -1,7 +1,7 @@
 //! The rows of channels.
 
 use super::*;
-use mainspring::sync::{broadcast, oneshot, watch};
+use mainspring::sync::{broadcast, mpsc, oneshot, watch};
 
 #[rustfmt::skip]
 pub(super) fn rows() -> Vec<Row> {
@@ -39,6 +39,42 @@ pub(super) fn rows() -> Vec<Row> {
         broadcast::error::SendError<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         broadcast::error::RecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         broadcast::error::TryRecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+
+        mpsc::Sender<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::Sender<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        mpsc::UnboundedSender<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::UnboundedSender<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        mpsc::WeakSender<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::WeakSender<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        mpsc::WeakUnboundedSender<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::Receiver<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::Receiver<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        mpsc::Receiver<PhantomPinned>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::UnboundedReceiver<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::UnboundedReceiver<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        mpsc::SendValue<'static, u8>: "Send Sync UnwindSafe RefUnwindSafe";
+        mpsc::SendValue<'static, SendOnly>: "Send UnwindSafe";
+        mpsc::SendValue<'static, Neither>: "UnwindSafe RefUnwindSafe";
+        mpsc::Reserve<'static, SendOnly>: "Send Sync UnwindSafe RefUnwindSafe";
+        mpsc::ReserveMany<'static, SendOnly>: "Send Sync UnwindSafe RefUnwindSafe";
+        mpsc::ReserveOwned<SendOnly>: "Send Sync UnwindSafe RefUnwindSafe";
+        mpsc::ReserveOwned<Neither>: "UnwindSafe RefUnwindSafe";
+        mpsc::Permit<'static, SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::Permit<'static, Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        mpsc::PermitIterator<'static, SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::OwnedPermit<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::OwnedPermit<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        mpsc::Recv<'static, SendOnly>: "Send Sync Unpin RefUnwindSafe";
+        mpsc::Recv<'static, Neither>: "Unpin RefUnwindSafe";
+        mpsc::RecvMany<'static, u8>: "Send Sync Unpin RefUnwindSafe";
+        mpsc::RecvMany<'static, SendOnly>: "Send Unpin";
+        mpsc::RecvMany<'static, Neither>: "Unpin RefUnwindSafe";
+        mpsc::Closed<'static, SendOnly>: "Send Sync UnwindSafe RefUnwindSafe";
+        mpsc::Bounded: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::Unbounded: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        mpsc::error::SendError<SendOnly>: "Send Unpin UnwindSafe";
+        mpsc::error::TrySendError<SendOnly>: "Send Unpin UnwindSafe";
+        mpsc::error::TryRecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .to_vec()
 }

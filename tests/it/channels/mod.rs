@@ -2,6 +2,7 @@
 
 mod broadcast;
 mod broadcast_model;
+mod mpsc;
 mod oneshot;
 mod watch;
 mod watch_model;

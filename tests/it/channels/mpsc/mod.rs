@@ -1,0 +1,8 @@
+//! Many send, one receives.
+
+mod closing;
+mod dropping;
+mod misuse;
+mod model;
+mod returning;
+mod waiting;
