@@ -332,25 +332,12 @@ fn snd_01_no_public_type_is_missing_from_the_table() {
     let rows = rows();
     let listed: BTreeSet<&str> = rows.iter().map(|(name, ..)| bare(name)).collect();
     // Names that are std's, a trait, or another name for a type that is listed; `Wait` is what all futures of `sync` are.
-    let others = [
-        "Wait",
-        "Kind",
-        "Duration",
-        "ToSocketAddrs",
-        "TaskBuilder",
-        "ExitStatus",
-        "Output",
-        "Stdio",
-        "AsyncRead",
-        "AsyncWrite",
-        "AsyncBufRead",
-        "AsyncSeek",
-        "AsyncReadExt",
-        "AsyncWriteExt",
-        "AsyncBufReadExt",
-    ];
-    let missing: Vec<_> =
-        public.iter().filter(|name| !listed.contains(name.as_str()) && !others.contains(&name.as_str())).collect();
+    let others = "Wait Kind Duration ToSocketAddrs TaskBuilder ExitStatus Output Stdio \
+                  AsyncRead AsyncWrite AsyncBufRead AsyncSeek AsyncReadExt AsyncWriteExt AsyncBufReadExt";
+    let missing: Vec<_> = public
+        .iter()
+        .filter(|name| !listed.contains(name.as_str()) && !others.split(' ').any(|other| other == name.as_str()))
+        .collect();
     assert!(public.len() > 30, "the doors have been found: {public:?}");
     assert!(missing.is_empty(), "not in the table: {missing:?}");
     // The modules of pipes and of channels declare their types where they are.
