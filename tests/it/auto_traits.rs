@@ -227,6 +227,7 @@ fn rows_of_later_doors() -> Vec<Row> {
     }
     .into_iter()
     .chain(channel_rows::rows())
+    .chain(channel_rows::rows_of_mpsc())
     .chain(combine_rows::rows())
     .chain(file_rows::rows())
     .chain(io_rows::rows())

@@ -39,7 +39,13 @@ pub(super) fn rows() -> Vec<Row> {
         broadcast::error::SendError<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         broadcast::error::RecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         broadcast::error::TryRecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+    }
+    .to_vec()
+}
 
+#[rustfmt::skip]
+pub(super) fn rows_of_mpsc() -> Vec<Row> {
+    table! {
         mpsc::Sender<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         mpsc::Sender<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         mpsc::UnboundedSender<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
