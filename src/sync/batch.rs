@@ -8,10 +8,14 @@ const ROOM: usize = 32;
 
 /// Wakes all that is in it when it is dropped, in order; so it is declared where it goes after the lock.
 ///
-/// Nearly every release grants to one, and that needs no allocation. INSTEAD OF an inline array of four: making it, looking
-/// through it and dropping it took 170 of the 1,070 instructions of a semaphore's wait and wake.
-pub(super) struct Batch {
-    first: Option<Waker>,
+/// Nearly every release grants to one, and that needs no allocation; and most hold none, which costs one look. INSTEAD OF an
+/// inline array of four: making it, looking through it and dropping it took 170 of the 1,070 instructions of a semaphore's wait and
+/// wake. INSTEAD OF a vector beside the first: dropping the empty two took 29 of the 256 of a message through a channel.
+pub(super) struct Batch(Option<Filled>);
+
+/// At least one.
+struct Filled {
+    first: Waker,
     /// Those beyond.
     more: Vec<Waker>,
 }
@@ -19,20 +23,21 @@ pub(super) struct Batch {
 impl Batch {
     #[inline]
     pub(super) const fn new() -> Self {
-        Self { first: None, more: Vec::new() }
+        Self(None)
     }
 
     /// Adds one, if it is one: who stands in line without having been polled has no waker yet.
     #[inline]
     pub(super) fn extend(&mut self, waker: Option<Waker>) {
         let Some(waker) = waker else { return };
-        if self.first.is_none() {
-            self.first = Some(waker);
-        } else {
-            self.add(waker);
+        match &mut self.0 {
+            None => self.0 = Some(Filled { first: waker, more: Vec::new() }),
+            Some(some) => some.add(waker),
         }
     }
+}
 
+impl Filled {
     #[cold]
     fn add(&mut self, waker: Waker) {
         if self.more.is_empty() {
@@ -40,16 +45,22 @@ impl Batch {
         }
         self.more.push(waker);
     }
+
+    /// A waker that panics does not cost the others their wake-up (TSK-16).
+    #[inline(never)]
+    fn wake(self) {
+        quietly(|| self.first.wake());
+        if !self.more.is_empty() {
+            self.more.into_iter().for_each(|waker| quietly(|| waker.wake()));
+        }
+    }
 }
 
 impl Drop for Batch {
-    /// A waker that panics does not cost the others their wake-up (TSK-16).
     #[inline]
     fn drop(&mut self) {
-        let Some(first) = self.first.take() else { return };
-        quietly(|| first.wake());
-        if !self.more.is_empty() {
-            self.more.drain(..).for_each(|waker| quietly(|| waker.wake()));
+        if let Some(some) = self.0.take() {
+            some.wake();
         }
     }
 }

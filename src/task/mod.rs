@@ -47,6 +47,7 @@ pub(crate) use cell::{Dead, Finished, Queued, Ran, Schedule, abort, spawn_cell, 
 pub(crate) use error::panic_message;
 pub(crate) use header::{CURRENT, Flags, Header, IN_PLACE, may_block};
 pub(crate) use pool::{CellPool, POOL};
+pub(crate) use waker::is_our_waker;
 
 pub use error::{CancelCause, JoinError};
 pub use id::{Id, id, try_id};

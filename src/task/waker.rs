@@ -22,6 +22,12 @@ pub(super) fn lend(header: &Header) -> ManuallyDrop<Waker> {
     ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(ptr::from_ref(header).cast(), &VTABLE)) })
 }
 
+/// Is it one of ours? Then to clone it is to count, and no code of a user's runs.
+#[inline]
+pub(crate) fn is_our_waker(waker: &Waker) -> bool {
+    ptr::eq(waker.vtable(), &VTABLE)
+}
+
 fn task(data: *const ()) -> NonNull<Header> {
     NonNull::new(data.cast_mut()).expect("made from a reference").cast()
 }

@@ -22,13 +22,14 @@
 //!   it. So first come is first served (W6), and whoever goes away with a slot passes it on.
 //! - **Q4** Whoever waits has looked under the lock under which he left his waker, and what he waits for comes either under that
 //!   lock or with an addition to `freed`; for that there are the marks.
-//! - **Q5** No code of a user's runs under a lock: wakers are cloned before it, woken and dropped after it, and so are values.
-//!   No two of the locks are held at once.
-//! - **Q6** A channel that is drained keeps two chunks of up to 4 KiB, or of four values if those are larger.
+//! - **Q5** No code of a user's runs under a lock: strangers' wakers are cloned without it, and wakers are woken and dropped after
+//!   it, as values are. No two of the locks are held at once.
+//! - **Q6** A channel that is drained keeps two or three chunks of some 4 KiB, or of four values if those are larger.
 //!
 //! The marks in `freed`, the one thing here that goes without the lock:
 //!
-//! 1. A sender that finds no slot sets WAITERS, under the lock, by a read-modify-write of `freed`, and then looks for a slot again.
+//! 1. A sender that finds no slot, and nobody in line, sets WAITERS, under the lock, by a read-modify-write of `freed`, and then
+//!    looks for a slot again.
 //! 2. Whoever gives a slot back adds it to `freed`, and looks at the marks that were in it before. If there is one he takes the
 //!    lock and grants what there is to the first in line.
 //! 3. All changes of one word have one order. If 2 comes before 1, the sender sees the slot in his second look. If 1 comes before

@@ -34,9 +34,15 @@ pub(super) struct Queue<T> {
     spare: Chunk<T>,
 }
 
-/// An empty chunk that nobody needs: dropped when the lock is released.
+/// Memory that nobody needs: freed when the lock has been released.
 #[must_use = "what is freed is freed without the lock"]
-pub(super) struct Spent<T>(#[allow(dead_code, reason = "it is there to be dropped")] Chunk<T>);
+pub(super) struct Spent<T>(Option<Chunk<T>>);
+
+impl<T> Spent<T> {
+    pub(super) fn new() -> Self {
+        Self(None)
+    }
+}
 
 impl<T> Queue<T> {
     /// How many values make a chunk full.
@@ -75,22 +81,34 @@ impl<T> Queue<T> {
         self.full.push_back(mem::replace(&mut self.last, fresh));
     }
 
-    /// Puts the oldest values into an empty chunk, whose memory stays here for later ones. None if there are no values.
-    pub(super) fn take(&mut self, into: &mut Chunk<T>) -> Option<Spent<T>> {
+    /// Puts the oldest values into an empty chunk, whose memory stays here for later ones. False if there are no values.
+    #[inline]
+    pub(super) fn take(&mut self, into: &mut Chunk<T>, spent: &mut Spent<T>) -> bool {
         debug_assert!(into.is_empty(), "what is in it comes first");
-        if let Some(mut oldest) = self.full.pop_front() {
-            mem::swap(into, &mut oldest);
-            mem::swap(&mut self.spare, &mut oldest);
-            if self.full.is_empty() && self.full.capacity() > LINE_KEPT {
-                self.full = VecDeque::new();
-            }
-            return Some(Spent(oldest));
-        }
-        if self.last.is_empty() {
-            return None;
+        if !self.full.is_empty() || self.spare.capacity() > 0 {
+            return self.take_after_a_flood(into, spent);
         }
         mem::swap(into, &mut self.last);
-        Some(Spent(mem::take(&mut self.spare)))
+        !into.is_empty()
+    }
+
+    /// The same where there is more than one chunk, or was.
+    #[cold]
+    fn take_after_a_flood(&mut self, into: &mut Chunk<T>, spent: &mut Spent<T>) -> bool {
+        match self.full.pop_front() {
+            Some(oldest) => {
+                let empty = mem::replace(into, oldest);
+                spent.0 = Some(mem::replace(&mut self.spare, empty));
+                if self.full.is_empty() && self.full.capacity() > LINE_KEPT {
+                    self.full = VecDeque::new();
+                }
+            }
+            None => {
+                mem::swap(into, &mut self.last);
+                spent.0 = Some(mem::take(&mut self.spare));
+            }
+        }
+        !into.is_empty()
     }
 }
 
@@ -111,7 +129,7 @@ mod tests {
             }
             for _ in 0..round / 2 {
                 if batch.is_empty() {
-                    assert!(queue.take(&mut batch).is_some());
+                    assert!(queue.take(&mut batch, &mut Spent::new()));
                 }
                 assert_eq!(batch.pop_front(), Some(next_out));
                 next_out += 1;
@@ -125,7 +143,7 @@ mod tests {
         let (mut queue, mut batch) = (Queue::new(), Chunk::new());
         assert_eq!(queue.last.capacity(), 0, "nothing is allocated for nothing");
         (0..1_000_000_u64).for_each(|n| queue.push(n));
-        while queue.take(&mut batch).is_some() {
+        while queue.take(&mut batch, &mut Spent::new()) {
             batch.clear();
         }
         let room = queue.last.capacity() + queue.spare.capacity() + batch.capacity();

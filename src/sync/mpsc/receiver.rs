@@ -10,6 +10,7 @@ use crate::task::budget;
 use futures_core::Stream;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -265,6 +266,7 @@ impl<T, K: Kind> Receiver<T, K> {
                 self.shared.free(taken);
             }
         }
+        budget::charge_bytes(count * mem::size_of::<T>());
         Poll::Ready(count)
     }
 

@@ -38,9 +38,6 @@ impl<T> Sends<T> {
     }
 }
 
-// A value is moved out of it and never used in it.
-impl<T> Unpin for Sends<T> {}
-
 impl<'a, T> Operation<&'a Shared<T>> for Sends<T> {
     type State = State<T>;
     type Ticket = Ticket;

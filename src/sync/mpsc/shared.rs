@@ -2,11 +2,11 @@
 
 use super::super::holder::Place;
 use super::super::wait_list::{Entered, Locked, WaitList};
-use super::queue::{Chunk, Queue};
+use super::queue::{Chunk, Queue, Spent};
 use crate::base::atomic::{AtomicUsize, Ordering};
 use crate::base::quiet::drop_quietly;
-use crate::task;
 use crate::task::wait::{self, WaitKind};
+use crate::task::{self, is_our_waker};
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -23,7 +23,8 @@ const ONE: usize = 4;
 /// The most slots that a channel can have.
 pub(super) const SLOTS_MAX: usize = usize::MAX >> 3;
 
-/// Both ends' half of a channel.
+/// Both ends' half of a channel. In this order, since a sender touches the first two at every value, and nothing else.
+#[repr(C)]
 pub struct Shared<T> {
     /// The queue and what belongs to it, and the line of those who want slots.
     list: WaitList<State<T>, Ticket>,
@@ -190,8 +191,11 @@ impl<T> Shared<T> {
             Err(NoSlot::Closed) => return Entered::Granted(Ticket::Closed),
             Err(NoSlot::Full) => {}
         }
-        // ORDER: AcqRel, pairs with the addition in `free`: either that one is seen here, or it sees the mark.
-        self.freed.0.fetch_or(WAITERS, Ordering::AcqRel);
+        // The first in line has set it for all.
+        if locked.is_empty() {
+            // ORDER: AcqRel, pairs with the addition in `free`: either that one is seen here, or it sees the mark.
+            self.freed.0.fetch_or(WAITERS, Ordering::AcqRel);
+        }
         if self.take_now(locked, count).is_ok() {
             self.settle(locked);
             return Entered::Granted(Ticket::Granted);
@@ -275,30 +279,27 @@ impl<T> Shared<T> {
         batch: &mut Chunk<T>,
         at: &'static Location<'static>,
     ) -> Poll<bool> {
-        let mut fresh = None;
+        let (mut fresh, mut spent) = (None, Spent::new());
         loop {
             let mut locked = self.list.lock();
-            if let Some(spent) = locked.queue.take(batch) {
+            let is_filled = locked.queue.take(batch, &mut spent);
+            if is_filled || self.is_over(&locked) {
                 drop(locked);
-                drop(spent);
-                drop_quietly(fresh);
-                return Poll::Ready(true);
-            }
-            if self.is_over(&locked) {
-                drop(locked);
-                drop_quietly(fresh);
-                return Poll::Ready(false);
+                drop_any_quietly(fresh);
+                return Poll::Ready(is_filled);
             }
             let known = locked.parked.as_ref().is_some_and(|parked| parked.waker.will_wake(cx.waker()));
-            if known || fresh.is_some() {
-                let old = locked.park(if known { None } else { fresh.take() }, at);
+            if known || fresh.is_some() || is_our_waker(cx.waker()) {
+                let new = if known { None } else { fresh.take().or_else(|| Some(cx.waker().clone())) };
+                let old = locked.park(new, at);
                 let object = locked.number();
                 drop(locked);
-                drop_quietly((old, fresh));
+                drop_any_quietly(old);
+                drop_any_quietly(fresh);
                 wait::note(wait::Wait { kind: WaitKind::Receive, object, at });
                 return Poll::Pending;
             }
-            // Q5: cloned without the lock; then everything is looked at again.
+            // Q5: a stranger's is cloned without the lock; then everything is looked at again.
             drop(locked);
             fresh = Some(cx.waker().clone());
         }
@@ -306,14 +307,10 @@ impl<T> Shared<T> {
 
     /// The same for a receiver that does not wait. `None` if a value may still come.
     pub(super) fn take_now_into(&self, batch: &mut Chunk<T>) -> Option<bool> {
+        let mut spent = Spent::new();
         let mut locked = self.list.lock();
-        let spent = locked.queue.take(batch);
-        let is_over = self.is_over(&locked);
-        drop(locked);
-        match spent {
-            Some(_) => Some(true),
-            None => is_over.then_some(false),
-        }
+        let is_filled = locked.queue.take(batch, &mut spent);
+        (is_filled || self.is_over(&locked)).then_some(is_filled)
     }
 
     /// The queue is empty; will it stay so?
@@ -360,6 +357,14 @@ impl<T> Shared<T> {
         *closing = true;
         closing.grant_all(());
         result
+    }
+}
+
+/// Somebody's waker that is not wanted, if it is one.
+#[inline]
+fn drop_any_quietly(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        drop_quietly(waker);
     }
 }
 
