@@ -260,6 +260,8 @@ impl<T, K: Kind> Receiver<T, K> {
                 break;
             }
             let taken = batch.len().min(limit - count);
+            // First the room: should there be none, nothing has been taken.
+            buffer.reserve(taken);
             buffer.extend(batch.drain(..taken));
             count += taken;
             if K::IS_BOUNDED {
@@ -326,9 +328,11 @@ impl<T, K: Kind> Stream for Receiver<T, K> {
 }
 
 impl<T, K: Kind> Drop for Receiver<T, K> {
-    /// What was not received is dropped without a lock, after everybody was told: a destructor may come back here.
+    /// What was not received is dropped in its order, without a lock, after everybody was told: a destructor may come back here.
     fn drop(&mut self) {
-        drop(self.shared.leave());
+        let later = self.shared.leave();
+        drop(mem::take(self.batch.get_mut()));
+        drop(later);
     }
 }
 

@@ -4,8 +4,8 @@ use crate::panic_quietly;
 use crate::sync::kit::{now, poll};
 use mainspring::sync::mpsc::{Sender, UnboundedSender, channel, unbounded_channel};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 /// Sends to where it came from when it is dropped, and asks what there is to ask.
@@ -50,6 +50,26 @@ fn syn_04_a_value_that_is_dropped_may_use_its_channel() {
     drop(sender.try_send(boomerang()));
     assert_eq!(drops.load(Ordering::SeqCst), 204);
     assert_eq!(sender.strong_count(), 1);
+}
+
+/// Writes down that it was dropped.
+struct Listed(u32, Arc<Mutex<Vec<u32>>>);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.1.lock().unwrap().push(self.0);
+    }
+}
+
+#[test]
+fn what_was_not_received_is_dropped_in_the_order_in_which_it_was_sent() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let (sender, mut receiver) = channel(600);
+    (0..200).for_each(|n| assert!(sender.try_send(Listed(n, log.clone())).is_ok()));
+    drop(now(receiver.recv()));
+    (200..600).for_each(|n| assert!(sender.try_send(Listed(n, log.clone())).is_ok()));
+    drop(receiver);
+    assert!(log.lock().unwrap().iter().copied().eq(0..600));
 }
 
 /// A sender that goes with the value that it has sent.

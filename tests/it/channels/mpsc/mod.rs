@@ -1,6 +1,7 @@
 //! Many send, one receives.
 
 mod closing;
+mod counting;
 mod dropping;
 mod misuse;
 mod model;
