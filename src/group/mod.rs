@@ -26,12 +26,13 @@
 //!    grace lasts.
 //! 5. A group is *open*, *closing* (nobody enters) or *closed* (nobody is inside, for good).
 //!
-//! **Three forms**, each with the argument why it is sound beside it:
+//! **Three forms**, the second in two varieties, each with the argument why it is sound beside it:
 //!
 //! | | children run | may borrow | ends before its children if |
 //! |---|---|---|---|
 //! | [`scope`](scope()) | on any worker, in parallel | no | its future is dropped: they are told to go, and go soon after |
-//! | [`scope_local`](scope_local()) | in turn, in the scope's own task | yes | never: they are a part of it |
+//! | [`scope_local`](scope_local()) | in turn, in the scope's own task, on its thread | yes | never: they are a part of it |
+//! | [`scope_send`](scope_send()) | the same, in a task that moves between threads | yes | never: they are a part of it |
 //! | [`block_on_scope`](block_on_scope()) | on any worker, while a thread waits | yes | never: that thread waits, whatever comes |
 //!
 //! No fourth form can have all three of tasks that run in parallel, that borrow, and a scope that is a future: a future may be leaked, and what it
@@ -62,6 +63,8 @@ crate::base::atomic::above_sched! {
     mod task_group;
 
     mod scope;
+    mod nest;
+    mod local_child;
     mod scope_local;
     mod block_on_scope;
 
@@ -83,7 +86,9 @@ crate::base::atomic::above_sched! {
     pub use map_on::{Filled, MapOn, Next, On, fill_on, map_on, map_stream_on};
     pub use join_set::{JoinNext, JoinNextWithId, JoinSet};
     pub use scope::{Builder, Scope, scope};
-    pub use scope_local::{LocalChild, LocalScope, ScopeLocal, scope_local};
+    pub use local_child::LocalChild;
+    pub use nest::{Nest, Nested};
+    pub use scope_local::{LocalScope, ScopeLocal, ScopeSend, SendScope, scope_local, scope_send};
     pub use task_group::{SpawnWait, TaskGroup};
 }
 

@@ -270,7 +270,8 @@ fn rows_of_groups() -> Vec<Row> {
         ScopedChild<'static, Neither>: "Unpin UnwindSafe RefUnwindSafe";
         ScopeLocal<'static, u8, Ready<u8>, u8, u8>: "Unpin";
         LocalScope<'static, u8>: "Unpin";
-        LocalChild<u8>: "Unpin";
+        LocalChild<SendOnly>: "Send Sync Unpin";
+        LocalChild<Neither>: "Unpin";
         JoinSet<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         JoinSet<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         JoinNext<'static, u8>: "Send Sync Unpin RefUnwindSafe";

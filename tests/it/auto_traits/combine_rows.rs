@@ -1,7 +1,9 @@
 //! The rows of the combinators, and of other forms of groups.
 
 use super::*;
-use mainspring::group::{Backoff, Combined, Gather, GatherAll, Hedge, Race, RaceOk};
+use mainspring::group::{
+    Backoff, Combined, Gather, GatherAll, Hedge, Nest, Nested, Race, RaceOk, ScopeSend, SendScope,
+};
 
 #[rustfmt::skip]
 pub(super) fn rows() -> Vec<Row> {
@@ -13,6 +15,14 @@ pub(super) fn rows() -> Vec<Row> {
         Gather<u8, u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         GatherAll<Ready<u8>>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         Hedge<u8, u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        SendScope<'static, SendOnly>: "Send Sync Unpin";
+        SendScope<'static, Neither>: "Unpin";
+        ScopeSend<'static, u8, Ready<u8>, u8, u8>: "Send Unpin";
+        ScopeSend<'static, Neither, Ready<u8>, u8, u8>: "Unpin";
+        ScopeSend<'static, u8, Ready<Neither>, u8, u8>: "Unpin";
+        ScopeSend<'static, u8, Ready<u8>, u8, Neither>: "Unpin";
+        Nest<Neither, u8>: "Unpin";
+        Nested<u8, Ready<u8>, u8, u8, Neither>: "Unpin";
         Backoff: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .to_vec()

@@ -3,7 +3,7 @@
 //! ```text
 //!   scopes     failures, panics, ends          cancels    tokens, deadlines, grace, shields, depth
 //!   closing    spawns into an end, limits      sets       JoinSet
-//!   local      children that borrow and stay   borrowing, borrowed_ends    children that borrow from a thread
+//!   local, local_send    children that borrow and stay    borrowing, borrowed_ends    children that borrow from a thread
 //!   combine    race, gather, hedge, retry      combine_ends    their panics, cancels and leaks
 //!   combine_models    random crews against plain references
 //! ```
@@ -18,6 +18,7 @@ mod combine;
 mod combine_ends;
 mod combine_models;
 mod local;
+mod local_send;
 mod scopes;
 mod sets;
 
