@@ -61,6 +61,8 @@ pub(super) struct Inner {
     /// It was opened without waiting, so `O_NONBLOCK` is on, which means nothing to a regular file; whoever gets it from us
     /// as std's finds it off. (To take it off at every open was one of ten calls.)
     nonblocking: bool,
+    /// How long a file was that was looked at before it was opened from memory.
+    pub(super) seen_len: Option<u64>,
     /// Shared with the clones, since they share the cursor.
     pub(super) line: Arc<Line>,
 }
@@ -84,12 +86,12 @@ impl HasFile for File {
 /// Where a file comes from, and how it goes.
 impl File {
     pub(super) fn of(std: std::fs::File, inline: bool) -> Self {
-        Self(Arc::new(Inner { std, inline, nonblocking: false, line: Line::new() }))
+        Self(Arc::new(Inner { std, inline, nonblocking: false, seen_len: None, line: Line::new() }))
     }
 
-    /// One that was opened from memory.
-    pub(super) fn of_cached(std: std::fs::File) -> Self {
-        Self(Arc::new(Inner { std, inline: true, nonblocking: true, line: Line::new() }))
+    /// One that was opened from memory, and had this length when it was looked at before.
+    pub(super) fn of_cached(std: std::fs::File, len: u64) -> Self {
+        Self(Arc::new(Inner { std, inline: true, nonblocking: true, seen_len: Some(len), line: Line::new() }))
     }
 
     /// Opens a file for reading.
@@ -176,9 +178,9 @@ impl File {
     /// # Errors
     /// If there are no descriptors left.
     pub fn try_clone(&self) -> io::Result<Self> {
-        let Inner { std, inline, nonblocking, line } = &*self.0;
+        let Inner { std, inline, nonblocking, seen_len, line } = &*self.0;
         let (std, line) = (std.try_clone()?, line.clone());
-        Ok(Self(Arc::new(Inner { std, inline: *inline, nonblocking: *nonblocking, line })))
+        Ok(Self(Arc::new(Inner { std, inline: *inline, nonblocking: *nonblocking, seen_len: *seen_len, line })))
     }
 
     /// The descriptor, for a system call that is not here. `None` for a file that has none, as a simulated one will.

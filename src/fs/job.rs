@@ -25,13 +25,13 @@ use std::task::{Context, Poll, ready};
 #[must_use = "futures do nothing unless awaited"]
 pub struct Operation<T>(Stage<T>);
 
-type Work<T> = Box<dyn FnOnce() -> io::Result<T> + Send>;
-type Try<T> = Box<dyn FnOnce() -> Option<T> + Send>;
+pub(super) type Work<T> = Box<dyn FnOnce() -> io::Result<T> + Send>;
+type Try<T> = Box<dyn FnOnce() -> Result<T, Work<T>> + Send>;
 
 /// How far it is.
 enum Stage<T> {
-    /// Not polled yet. The system's cache may have the answer; then the work is dropped.
-    Try(Try<T>, Work<T>, &'static Location<'static>),
+    /// Not polled yet. The system's cache may have the answer; else it is work.
+    Try(Try<T>, &'static Location<'static>),
     /// To be handed to the pool.
     New(Work<T>, &'static Location<'static>),
     /// The pool has it.
@@ -45,20 +45,20 @@ impl<T: Send + 'static> Operation<T> {
         Self(Stage::New(Box::new(work), at))
     }
 
-    /// With a try on the caller's thread before it.
-    pub(super) fn after_a_try(self, answer: impl FnOnce() -> Option<T> + Send + 'static) -> Self {
-        match self.0 {
-            Stage::New(work, at) => Self(Stage::Try(Box::new(answer), work, at)),
-            other => Self(other),
-        }
+    /// With a try on the caller's thread, which gives the work if it fails.
+    pub(super) fn tried(
+        at: &'static Location<'static>,
+        answer: impl FnOnce() -> Result<T, Work<T>> + Send + 'static,
+    ) -> Self {
+        Self(Stage::Try(Box::new(answer), at))
     }
 
     /// One step on. Ready if the try has answered.
     fn begin(&mut self) -> Poll<T> {
         self.0 = match std::mem::replace(&mut self.0, Stage::Over) {
-            Stage::Try(answer, work, at) => match answer() {
-                Some(answer) => return Poll::Ready(answer),
-                None => Stage::Running(Job::start(at, work)),
+            Stage::Try(answer, at) => match answer() {
+                Ok(answer) => return Poll::Ready(answer),
+                Err(work) => Stage::Running(Job::start(at, work)),
             },
             Stage::New(work, at) => Stage::Running(Job::start(at, work)),
             other => other,
@@ -89,7 +89,7 @@ impl<T: Send + 'static> Future for Operation<T> {
 impl<T> fmt::Debug for Operation<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Stage::Try(_, _, at) | Stage::New(_, at) => write!(f, "Operation(new, at {at})"),
+            Stage::Try(_, at) | Stage::New(_, at) => write!(f, "Operation(new, at {at})"),
             Stage::Running(job) => write!(f, "Operation({job:?})"),
             Stage::Over => f.write_str("Operation(over)"),
         }

@@ -3,6 +3,7 @@
 use super::File;
 use super::inline;
 use super::job::Operation;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::Location;
 use std::path::Path;
@@ -110,18 +111,19 @@ impl OpenOptions {
     /// As [`std::fs::OpenOptions::open`].
     #[track_caller]
     pub fn open(&self, path: impl AsRef<Path>) -> Operation<File> {
-        let (options, path, at) = (self.std.clone(), path.as_ref().to_owned(), Location::caller());
-        let inline = self.inline;
-        let from_memory = (inline && self.read && self.only_read).then(|| path.clone());
-        let work = move || {
-            let file = options.open(path)?;
-            let inline = inline && inline::learn(&file);
-            Ok(File::of(file, inline))
-        };
-        let Some(path) = from_memory else { return Operation::new(at, work) };
-        Operation::new(at, work).after_a_try(move || {
-            let file = inline::open(&path)?;
-            Some(File::of_cached(file))
+        let (options, path, at, inline) = (self.std.clone(), path.as_ref().to_owned(), Location::caller(), self.inline);
+        if !(inline && self.read && self.only_read) {
+            return Operation::new(at, move || by_the_pool(&options, &path, inline));
+        }
+        Operation::tried(at, move || match inline::open(&path) {
+            Some((file, len)) => Ok(File::of_cached(file, len)),
+            None => Err(Box::new(move || by_the_pool(&options, &path, inline))),
         })
     }
+}
+
+fn by_the_pool(options: &std::fs::OpenOptions, path: &Path, inline: bool) -> io::Result<File> {
+    let file = options.open(path)?;
+    let inline = inline && inline::learn(&file);
+    Ok(File::of(file, inline))
 }

@@ -125,17 +125,24 @@ impl<'a> Mover<'a> {
     /// A piece from memory, and whether it was the last. The vector grows once, to one byte more than is left of the file; and a
     /// read that stops short, where the file ended a moment ago, is the end. To find that by reading nothing there takes one
     /// read more, and a second opinion (`inline::read` says why): three calls, where the two that ask for what is left are two.
+    /// Of a small file that was looked at when it was opened, all is left until a read says otherwise: one call, for most files.
     fn append_inline(&mut self, to: &mut Vec<u8>) -> io::Result<Option<(usize, bool)>> {
-        if self.left.is_none() {
-            self.left = inline::left(&self.file.std);
-            let wanted = self.left.unwrap_or(0).saturating_add(1);
-            to.try_reserve(usize::try_from(wanted).unwrap_or(usize::MAX))?;
+        let (file, all) = (&self.file.std, self.file.seen_len.filter(|&len| len < BYTES_PER_POLL as u64));
+        if self.left.is_none() && all.is_none() {
+            self.left = inline::left(file);
         }
+        let wanted = all.or(self.left).unwrap_or(0).saturating_add(1);
+        to.try_reserve(usize::try_from(wanted).unwrap_or(usize::MAX))?;
         let room = (to.capacity() - to.len()).min(BYTES_PER_POLL);
-        let Some(count) = inline::append(&self.file.std, to) else { return Ok(None) };
-        let left = self.left.map(|left| left.saturating_sub(count as u64));
-        self.left = left;
-        Ok(Some((count, count == 0 || (count < room && left == Some(0)))))
+        let Some(count) = inline::append(file, to) else { return Ok(None) };
+        let is_end = match all {
+            Some(len) => count < room && count as u64 == len && inline::is_whole_from_anywhere(file, len, count),
+            None => {
+                self.left = self.left.map(|left| left.saturating_sub(count as u64));
+                self.left == Some(0)
+            }
+        };
+        Ok(Some((count, count == 0 || (count < room && is_end))))
     }
 
     /// Writes once, or as much as one job may.

@@ -327,7 +327,7 @@ pub struct ReadFile {
 #[derive(Debug)]
 enum Stage {
     New(PathBuf),
-    /// From memory; the file had this length when it was looked at.
+    /// From memory; the file had this length when it was looked at, before it was opened.
     Reading(File, Vec<u8>, u64),
     /// The rest, or the whole.
     Pool(Operation<Vec<u8>>),
@@ -355,9 +355,8 @@ impl Future for ReadFile {
                     Some(count) => {
                         copied += count;
                         budget::charge_bytes(count);
-                        // A read that stops short, where the file ended a moment ago, is the end: one call less, 10 %
-                        // of a small file.
-                        if buf.len() < buf.capacity() && buf.len() as u64 == len {
+                        // Seen here, it takes one read less, and for most files no call at all.
+                        if buf.len() < buf.capacity() && buf.len() as u64 == len && inline::is_whole(&file, len, count) {
                             return Poll::Ready(Ok(buf));
                         }
                         // The file has grown since its length was seen.
@@ -376,15 +375,13 @@ impl Future for ReadFile {
 
 /// Opens the file from memory, or leaves all of it to the pool.
 fn begin(path: PathBuf, at: &'static Location<'static>) -> io::Result<Stage> {
-    let Some(file) = inline::open(&path) else {
+    let Some((file, len)) = inline::open(&path) else {
         return Ok(Stage::Pool(Operation::new(at, move || {
             let file = File::open(path)?;
             inline::learn(&file);
             go_on(&file, Vec::new())
         })));
     };
-    // Of the file that is open, which need not be the one that was looked at before.
-    let len = file.metadata()?.len();
     let mut buf = Vec::new();
     // One more, so that the end is seen without growing.
     buf.try_reserve_exact(usize::try_from(len).unwrap_or(usize::MAX).saturating_add(1))?;

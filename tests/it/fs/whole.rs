@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn files_of_every_length_are_read_whole_wherever_they_lie() {
@@ -66,6 +67,64 @@ fn a_file_that_is_not_in_memory_is_read_as_well() {
         for n in 0..100 {
             file.read_exact(&mut piece).await.unwrap();
             assert!(piece[..] == bytes(1_000_000)[n * 10_000..][..10_000]);
+        }
+    });
+}
+
+#[test]
+fn fsx_01_a_file_that_is_replaced_while_it_is_read_is_read_as_one_or_the_other_and_whole() {
+    let folder = Folder::new();
+    // In whole blocks, and not: how the end is found differs.
+    for (one, other) in [(4_096, 12_288), (100, 5_000), (12_288, 4_096), (512, 0)] {
+        let path = folder.with("file", vec![1; one]);
+        let (spare, stop) = (folder.at("spare"), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let swapping = scope.spawn(|| {
+                let mut turn = false;
+                while !stop.load(Ordering::Relaxed) {
+                    turn = !turn;
+                    std::fs::write(&spare, if turn { vec![2; other] } else { vec![1; one] }).unwrap();
+                    std::fs::rename(&spare, &path).unwrap();
+                }
+            });
+            let is_one_of_them = |all: Vec<u8>| all == vec![1; one] || all == vec![2; other];
+            Builder::new_current_thread().build().unwrap().block_on(async {
+                for _ in 0..500 {
+                    assert!(is_one_of_them(fs::read(&path).await.unwrap()));
+                    let mut all = Vec::new();
+                    opened(&path, true).await.read_to_end(&mut all).await.unwrap();
+                    assert!(is_one_of_them(all));
+                }
+            });
+            stop.store(true, Ordering::Relaxed);
+            swapping.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn fsx_01_the_rest_of_a_small_file_is_read_from_wherever_the_cursor_is() {
+    everywhere(|inline| async move {
+        let folder = Folder::new();
+        for len in [0, 100, 4_096, 8_192] {
+            let path = folder.with("file", bytes(len));
+            fs::read(&path).await.unwrap();
+            for from in [0, 1, len / 2, len, len + 7] {
+                let file = opened(&path, inline).await;
+                file.seek(std::io::SeekFrom::Start(from as u64)).await.unwrap();
+                let mut rest = Vec::new();
+                let count = file.read_to_end(&mut rest).await.unwrap();
+                assert!(rest == bytes(len)[from.min(len)..], "from {from} of {len}");
+                assert_eq!(count, rest.len());
+                // And what is added is read the next time.
+                let mut more = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+                std::io::Write::write_all(&mut more, b"more").unwrap();
+                assert_eq!(
+                    file.read_to_end(&mut rest).await.unwrap(),
+                    if from > len { len + 4 - (len + 4).min(from) } else { 4 }
+                );
+                std::fs::write(&path, bytes(len)).unwrap();
+            }
         }
     });
 }

@@ -15,6 +15,8 @@ pub(crate) struct Glance {
     pub(crate) is_file: bool,
     /// The number of its file system.
     pub(crate) system: u64,
+    /// How many bytes a regular file has.
+    pub(crate) len: u64,
 }
 
 /// What an error says about the next try.
@@ -61,7 +63,7 @@ pub(crate) fn glance(fd: BorrowedFd<'_>) -> io::Result<Glance> {
     // SAFETY: it is made of integers, for which zeroes are values.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
     let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
-    let mask = libc::STATX_TYPE;
+    let mask = libc::STATX_TYPE | libc::STATX_SIZE;
     // SAFETY: the empty path is a C string, the descriptor is borrowed, and `found` is ours for the call to write.
     let result = unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, mask, &raw mut found) };
     if result != 0 {
@@ -70,6 +72,7 @@ pub(crate) fn glance(fd: BorrowedFd<'_>) -> io::Result<Glance> {
     Ok(Glance {
         is_file: libc::mode_t::from(found.stx_mode) & libc::S_IFMT == libc::S_IFREG,
         system: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
+        len: found.stx_size,
     })
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Glance {
     pub(crate) is_file: bool,
     /// The number of its file system.
     pub(crate) system: u64,
+    /// How many bytes a regular file has.
+    pub(crate) len: u64,
 }
 
 /// What an error says about the next try.
