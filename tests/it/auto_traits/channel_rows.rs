@@ -34,7 +34,7 @@ pub(super) fn rows() -> Vec<Row> {
         broadcast::Receiver<u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         broadcast::Receiver<SendOnly>: "Unpin UnwindSafe RefUnwindSafe";
         broadcast::Recv<'static, u8>: "Send Sync RefUnwindSafe";
-        broadcast::Recv<'static, SendOnly>: "";
+        broadcast::Recv<'static, SendOnly>: "RefUnwindSafe";
         broadcast::Closed<'static, u8>: "Send Sync UnwindSafe RefUnwindSafe";
         broadcast::error::SendError<Neither>: "Unpin UnwindSafe RefUnwindSafe";
         broadcast::error::RecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
