@@ -15,6 +15,7 @@ pub(super) struct Batch(Option<Filled>);
 
 /// At least one.
 struct Filled {
+    /// The one that there nearly always is.
     first: Waker,
     /// Those beyond.
     more: Vec<Waker>,

@@ -1,14 +1,14 @@
 //! Many send, one receives: values in the order in which they were sent, with a bound on how many wait, or without.
 //!
 //! ```text
-//!    Sender ──┐                                                    ┌── Receiver
-//!    Sender ──┼──> Shared ─┬─ list ─ lock ─ State                  │   │
-//!    Sender ──┘            │          │      │ queue: chunks ── a chunk at a time ──> batch ── a value at a time ──>
-//!                          │          │      │ taken             │     empty chunks <────┘     │
-//!                          │          │      └ parked: whom to wake                           │
-//!                          │          └ those who want slots, in line                          │
-//!                          ├─ freed <── a slot comes back with each value that is received ────┘
-//!                          └─ closing: those who wait for the end
+//!    Sender ─┐                                          Receiver
+//!    Sender ─┼─> Shared                                    │
+//!    Sender ─┘   ├ list ─ lock ─┬ queue ── a whole chunk ──┴─> batch ──>
+//!                │              ├ taken   <── empty chunks ──    │
+//!                │              ├ parked: the receiver, asleep   │
+//!                │              └ line: who wants slots          │
+//!                ├ freed <──── a slot for each value received ───┘
+//!                └ closing: who waits for the end
 //! ```
 //!
 //! The receiver takes a whole chunk of values out of the queue under one lock and then receives from it with none, so that a
@@ -41,6 +41,9 @@
 //! INSTEAD OF a ring of stamped slots without a lock (Dmitry Vyukov's queue, as async-channel has it): that takes two
 //! read-modify-writes to send, as many as a lock and its release, and one to receive, as many as `freed` does. So there was
 //! nothing to gain that would pay for its proof, and it was counted and not built.
+//!
+//! Read in this order: the queue; what the ends share, which is all the engine there is; what can be waited for; then the ends as
+//! users see them.
 //!
 //! Cases of the catalogue: SYN-01, SYN-03, SYN-04, SYN-05, SYN-06, SYN-07, SYN-11, SYN-12, MIS-04, MIS-08, MIS-10, MIS-11,
 //! TSK-16.

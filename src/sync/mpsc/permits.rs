@@ -11,6 +11,7 @@ use std::sync::Arc;
 /// A receiver that has closed still waits for what is sent with the permits that were out.
 #[must_use = "a permit that is dropped sends nothing"]
 pub struct Permit<'a, T> {
+    /// Where the slot is.
     shared: &'a Shared<T>,
 }
 
@@ -54,6 +55,7 @@ impl<T> fmt::Debug for Permit<'_, T> {
 /// Several reserved slots: it gives a [`Permit`] for each. Those that it has not given are free again when it is dropped.
 #[must_use = "permits that are dropped send nothing"]
 pub struct PermitIterator<'a, T> {
+    /// Where the slots are.
     shared: &'a Shared<T>,
     /// Not given yet.
     count: usize,

@@ -21,12 +21,14 @@ use std::task::{Context, Poll, ready};
 ///
 /// Dropping it closes the channel and drops what was not received.
 pub struct Receiver<T, K: Kind = Bounded> {
+    /// It is told when this goes.
     shared: Arc<Shared<T>>,
     /// Values that it has taken out of the queue and not yet received, which keep their slots. A lock that is never waited for,
     /// and mostly gone round by `get_mut`: with it a receiver can be shared where its values can only be sent.
     batch: Mutex<Chunk<T>>,
     /// Where the channel was made.
     at: &'static Location<'static>,
+    /// As in `Sender`.
     kind: PhantomData<K>,
 }
 
@@ -185,6 +187,15 @@ impl<T, K: Kind> Receiver<T, K> {
     }
 
     /// Was nothing sent that has not been received?
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::mpsc;
+    /// let (sender, receiver) = mpsc::channel(1);
+    /// assert!(receiver.is_empty());
+    /// sender.try_send(7).unwrap();
+    /// assert!(!receiver.is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -207,6 +218,16 @@ impl<T, K: Kind> Receiver<T, K> {
     }
 
     /// How many senders there are, owned permits included.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::mpsc;
+    /// let (sender, receiver) = mpsc::channel::<u8>(1);
+    /// let weak = sender.downgrade();
+    /// let other = sender.clone();
+    /// assert_eq!((receiver.sender_strong_count(), receiver.sender_weak_count()), (2, 1));
+    /// # drop((weak, other));
+    /// ```
     #[must_use]
     pub fn sender_strong_count(&self) -> usize {
         self.shared.count_senders()
@@ -219,12 +240,38 @@ impl<T, K: Kind> Receiver<T, K> {
     }
 
     /// As [`recv`](Self::recv), for futures written by hand. The last waker is woken.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::mpsc;
+    /// # use std::future::poll_fn;
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// let (sender, mut receiver) = mpsc::channel(1);
+    /// sender.send(7).await.unwrap();
+    /// assert_eq!(poll_fn(|cx| receiver.poll_recv(cx)).await, Some(7));
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.poll_recv_at(cx, Location::caller())
     }
 
     /// As [`recv_many`](Self::recv_many), for futures written by hand. The last waker is woken.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::mpsc;
+    /// # use std::future::poll_fn;
+    /// # mainspring::runtime::Runtime::new()?.block_on(async {
+    /// let (sender, mut receiver) = mpsc::channel(2);
+    /// sender.send(7).await.unwrap();
+    /// sender.send(8).await.unwrap();
+    /// let mut buffer = Vec::new();
+    /// assert_eq!(poll_fn(|cx| receiver.poll_recv_many(cx, &mut buffer, 9)).await, 2);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
         self.poll_recv_many_at(cx, buffer, limit, Location::caller())
@@ -375,6 +422,7 @@ impl<T, K: Kind> fmt::Debug for Recv<'_, T, K> {
 pub struct RecvMany<'a, T, K: Kind = Bounded> {
     /// The receiver and the buffer; `None` once it was ready.
     ends: Option<(&'a mut Receiver<T, K>, &'a mut Vec<T>)>,
+    /// No more than so many.
     limit: usize,
     /// The user's line.
     at: &'static Location<'static>,

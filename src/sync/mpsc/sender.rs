@@ -42,7 +42,9 @@ mod sealed {
 ///
 /// When the last one is dropped, the receiver gets what was sent and then `None`.
 pub struct Sender<T, K: Kind = Bounded> {
+    /// Among whose senders it is counted.
     shared: Arc<Shared<T>>,
+    /// No more than a word to the compiler.
     kind: PhantomData<K>,
 }
 
@@ -122,6 +124,16 @@ impl<T, K: Kind> Sender<T, K> {
     }
 
     /// How many senders there are, owned permits included.
+    ///
+    /// # Examples
+    /// ```
+    /// # use mainspring::sync::mpsc;
+    /// let (sender, _receiver) = mpsc::channel::<u8>(1);
+    /// let weak = sender.downgrade();
+    /// assert_eq!((sender.strong_count(), sender.weak_count()), (1, 1));
+    /// drop(sender);
+    /// assert_eq!(weak.strong_count(), 0);
+    /// ```
     #[must_use]
     pub fn strong_count(&self) -> usize {
         self.shared.count_senders()
@@ -161,7 +173,9 @@ pub type Closed<'a, T> = Wait<&'a Shared<T>, Closes>;
 /// A sender that does not keep the channel open, and that must be upgraded before it can send. That of an unbounded channel is a
 /// [`WeakUnboundedSender`](super::WeakUnboundedSender).
 pub struct WeakSender<T, K: Kind = Bounded> {
+    /// Among whose weak senders it is counted.
     shared: Arc<Shared<T>>,
+    /// As in `Sender`.
     kind: PhantomData<K>,
 }
 

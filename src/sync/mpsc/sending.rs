@@ -85,7 +85,9 @@ impl<'a, T> Operation<&'a Shared<T>> for Sends<T> {
 
 /// Slots are wanted; what they become is said by `B`.
 pub struct Reserves<B> {
+    /// So many.
     count: usize,
+    /// What they become when they are granted.
     becomes: B,
 }
 
