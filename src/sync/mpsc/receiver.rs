@@ -312,7 +312,7 @@ impl<T, K: Kind> Receiver<T, K> {
             buffer.extend(batch.drain(..taken));
             count += taken;
             if K::IS_BOUNDED {
-                self.shared.free(taken);
+                self.shared.free_received(taken);
             }
         }
         budget::charge_bytes(count * mem::size_of::<T>());
@@ -324,7 +324,7 @@ impl<T, K: Kind> Receiver<T, K> {
     fn pop(&mut self) -> Option<T> {
         let value = self.batch.get_mut().pop_front()?;
         if K::IS_BOUNDED {
-            self.shared.free(1);
+            self.shared.free_received(1);
         }
         Some(value)
     }

@@ -193,7 +193,7 @@ impl<T> Shared<T> {
         }
         // The first in line has set it for all.
         if locked.is_empty() {
-            // ORDER: AcqRel, pairs with the addition in `free`: either that one is seen here, or it sees the mark.
+            // ORDER: AcqRel, pairs with the addition in `come_back`: either that one is seen here, or it sees the mark.
             self.freed.0.fetch_or(WAITERS, Ordering::AcqRel);
         }
         if self.take_now(locked, count).is_ok() {
@@ -219,7 +219,7 @@ impl<T> Shared<T> {
     }
 
     fn freed_now(&self) -> usize {
-        // ORDER: Acquire, pairs with the Release in `free`: what was done with a value before its slot came back is seen.
+        // ORDER: Acquire, pairs with the Release in `come_back`: what was done with a value before its slot came back is seen.
         self.freed.0.load(Ordering::Acquire) & !MARKS
     }
 
@@ -234,12 +234,22 @@ impl<T> Shared<T> {
         self.slots() - self.used(&locked)
     }
 
-    /// So many slots come back: from the receiver, which has received as many values, or from whoever had reserved them.
-    #[inline]
+    /// So many slots come back unused from whoever had reserved them.
     pub(super) fn free(&self, count: usize) {
-        // ORDER: Release, pairs with the Acquire in `freed_now`, and with the marks: see `enter` and `close`.
+        self.come_back(count, MARKS);
+    }
+
+    /// So many slots come back with values that were received. Who receives does not wait, so he need not be told of the last.
+    #[inline]
+    pub(super) fn free_received(&self, count: usize) {
+        self.come_back(count, WAITERS);
+    }
+
+    #[inline]
+    fn come_back(&self, count: usize, marks: usize) {
+        // ORDER: Release, pairs with the Acquire in `freed_now`, and with the marks: see `enter` and `close_and`.
         let before = self.freed.0.fetch_add(count * ONE, Ordering::Release);
-        if before & MARKS != 0 {
+        if before & marks != 0 {
             self.settle(&mut self.list.lock());
         }
     }
@@ -348,7 +358,7 @@ impl<T> Shared<T> {
         let mut locked = self.list.lock();
         locked.is_closed = true;
         let result = act(&mut locked);
-        // ORDER: AcqRel, pairs with `is_closed`, and with the addition in `free`: that one is seen, or sees the mark.
+        // ORDER: AcqRel, pairs with `is_closed`, and with the addition in `come_back`: that one is seen, or sees the mark.
         self.freed.0.fetch_or(CLOSED, Ordering::AcqRel);
         locked.grant_all(Ticket::Closed);
         self.settle(&mut locked);
