@@ -4,6 +4,7 @@ use super::inline;
 use crate::base::sys;
 use super::line::{Line, Place, Turn};
 use super::options::OpenOptions;
+use super::polls::Polled;
 use super::ops::{Act, Read, ReadExact, ReadToEnd, ReadVectored, Where, Write, WriteAll, WriteVectored};
 use super::job::Operation;
 use crate::io::{HasFile, Stored};
@@ -33,6 +34,10 @@ use std::task::{Context, Poll, ready};
 ///
 /// Each file keeps the buffer of its last job, 256 KiB at most.
 ///
+/// It is also [`AsyncRead`](crate::io::AsyncRead), [`AsyncWrite`](crate::io::AsyncWrite) and [`AsyncSeek`](crate::io::AsyncSeek), for
+/// code that is written against these: a library's, or [`BufReader`](crate::io::BufReader) and [`BufWriter`](crate::io::BufWriter). There,
+/// too, a write that is ready is with the kernel, and `flush` and `close` say whether one that was given up has failed.
+///
 /// # Examples
 /// ```
 /// use mainspring::fs::File;
@@ -50,7 +55,12 @@ use std::task::{Context, Poll, ready};
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct File(Arc<Inner>);
+pub struct File {
+    /// Shared with its jobs.
+    inner: Arc<Inner>,
+    /// What the polls of the traits have under way; made when one has to wait.
+    polled: Option<Box<Polled>>,
+}
 
 /// What a file shares with its jobs.
 #[derive(Debug)]
@@ -79,19 +89,28 @@ impl Stored for Inner {
 
 impl HasFile for File {
     fn stored(&self) -> Arc<dyn Stored> {
-        self.0.clone()
+        self.inner.clone()
     }
 }
 
 /// Where a file comes from, and how it goes.
 impl File {
     pub(super) fn of(std: std::fs::File, inline: bool) -> Self {
-        Self(Arc::new(Inner { std, inline, nonblocking: false, seen_len: None, line: Line::new() }))
+        Self::with(Inner { std, inline, nonblocking: false, seen_len: None, line: Line::new() })
     }
 
     /// One that was opened from memory, and had this length when it was looked at before.
     pub(super) fn of_cached(std: std::fs::File, len: u64) -> Self {
-        Self(Arc::new(Inner { std, inline: true, nonblocking: true, seen_len: Some(len), line: Line::new() }))
+        Self::with(Inner { std, inline: true, nonblocking: true, seen_len: Some(len), line: Line::new() })
+    }
+
+    fn with(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner), polled: None }
+    }
+
+    /// The file, and what the polls of the traits have under way.
+    pub(super) fn parts(&mut self) -> (&Arc<Inner>, &mut Option<Box<Polled>>) {
+        (&self.inner, &mut self.polled)
     }
 
     /// Opens a file for reading.
@@ -164,12 +183,12 @@ impl File {
     pub fn into_std(self) -> impl Future<Output = io::Result<std::fs::File>> + Send {
         let at = Location::caller();
         async move {
-            drop(TakeTurn(Place::new(&self.0.line, at)).await);
-            self.0.line.tell_missed()?;
-            if self.0.nonblocking {
-                sys::make_blocking(&self.0.std)?;
+            self.inner.settle(&TakeTurn(Place::new(&self.inner.line, at)).await);
+            self.inner.line.tell_missed()?;
+            if self.inner.nonblocking {
+                sys::make_blocking(&self.inner.std)?;
             }
-            Arc::try_unwrap(self.0).map_or_else(|shared| shared.std.try_clone(), |inner| Ok(inner.std))
+            Arc::try_unwrap(self.inner).map_or_else(|shared| shared.std.try_clone(), |inner| Ok(inner.std))
         }
     }
 
@@ -178,16 +197,16 @@ impl File {
     /// # Errors
     /// If there are no descriptors left.
     pub fn try_clone(&self) -> io::Result<Self> {
-        let Inner { std, inline, nonblocking, seen_len, line } = &*self.0;
+        let Inner { std, inline, nonblocking, seen_len, line } = &*self.inner;
         let (std, line) = (std.try_clone()?, line.clone());
-        Ok(Self(Arc::new(Inner { std, inline: *inline, nonblocking: *nonblocking, seen_len: *seen_len, line })))
+        Ok(Self::with(Inner { std, inline: *inline, nonblocking: *nonblocking, seen_len: *seen_len, line }))
     }
 
     /// The descriptor, for a system call that is not here. `None` for a file that has none, as a simulated one will.
     /// `O_NONBLOCK` may be on, which means nothing to a regular file; after [`into_std`](Self::into_std) it is off.
     #[must_use]
     pub fn try_as_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.0.std.as_fd())
+        Some(self.inner.std.as_fd())
     }
 }
 
@@ -202,7 +221,7 @@ impl File {
     /// As [`std::io::Read::read`], but it is never interrupted.
     #[track_caller]
     pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> Read<'a> {
-        Read::new(&self.0, buf, None, Location::caller())
+        Read::new(&self.inner, buf, None, Location::caller())
     }
 
     /// Reads into several buffers, the first one first.
@@ -214,7 +233,7 @@ impl File {
     /// As [`read`](Self::read).
     #[track_caller]
     pub fn read_vectored<'a, 'b>(&'a self, bufs: &'a mut [IoSliceMut<'b>]) -> ReadVectored<'a, 'b> {
-        ReadVectored::new(&self.0, bufs, Location::caller())
+        ReadVectored::new(&self.inner, bufs, Location::caller())
     }
 
     /// Fills the buffer, and gives its length.
@@ -226,7 +245,7 @@ impl File {
     /// `UnexpectedEof` if the file ends before.
     #[track_caller]
     pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> ReadExact<'a> {
-        ReadExact::new(&self.0, buf, Location::caller())
+        ReadExact::new(&self.inner, buf, Location::caller())
     }
 
     /// Reads from the cursor to the end of the file, behind what is in the vector, and says how much it was.
@@ -238,7 +257,7 @@ impl File {
     /// As [`read`](Self::read); what the job has read before the error is lost.
     #[track_caller]
     pub fn read_to_end<'a>(&'a self, to: &'a mut Vec<u8>) -> ReadToEnd<'a> {
-        ReadToEnd::new(&self.0, to, Location::caller())
+        ReadToEnd::new(&self.inner, to, Location::caller())
     }
 
     /// Reads from a place in the file, without the cursor.
@@ -265,7 +284,7 @@ impl File {
     /// ```
     #[track_caller]
     pub fn read_at<'a>(&'a self, buf: &'a mut [u8], offset: u64) -> Read<'a> {
-        Read::new(&self.0, buf, Some(offset), Location::caller())
+        Read::new(&self.inner, buf, Some(offset), Location::caller())
     }
 
     /// Writes some of the buffer, 256 KiB at most, and says how much.
@@ -277,7 +296,7 @@ impl File {
     /// As [`std::io::Write::write`], but it is never interrupted; or that of an earlier write which nobody waited for.
     #[track_caller]
     pub fn write<'a>(&'a self, buf: &'a [u8]) -> Write<'a> {
-        Write::new(&self.0, buf, None, Location::caller())
+        Write::new(&self.inner, buf, None, Location::caller())
     }
 
     /// Writes several buffers, the first one first, 256 KiB at most, and says how much.
@@ -289,7 +308,7 @@ impl File {
     /// As [`write`](Self::write).
     #[track_caller]
     pub fn write_vectored<'a, 'b>(&'a self, bufs: &'a [IoSlice<'b>]) -> WriteVectored<'a, 'b> {
-        WriteVectored::new(&self.0, bufs, Location::caller())
+        WriteVectored::new(&self.inner, bufs, Location::caller())
     }
 
     /// Writes the whole buffer, with nothing of anybody else in between.
@@ -301,7 +320,7 @@ impl File {
     /// As [`write`](Self::write); nobody says how much was written before.
     #[track_caller]
     pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> WriteAll<'a> {
-        WriteAll::new(&self.0, buf, None, Location::caller())
+        WriteAll::new(&self.inner, buf, None, Location::caller())
     }
 
     /// Writes some of the buffer to a place in the file, without the cursor.
@@ -313,7 +332,7 @@ impl File {
     /// As [`std::os::unix::fs::FileExt::write_at`].
     #[track_caller]
     pub fn write_at<'a>(&'a self, buf: &'a [u8], offset: u64) -> Write<'a> {
-        Write::new(&self.0, buf, Some(offset), Location::caller())
+        Write::new(&self.inner, buf, Some(offset), Location::caller())
     }
 
     /// Writes the whole buffer to a place in the file, without the cursor.
@@ -325,7 +344,7 @@ impl File {
     /// As [`std::os::unix::fs::FileExt::write_all_at`].
     #[track_caller]
     pub fn write_all_at<'a>(&'a self, buf: &'a [u8], offset: u64) -> WriteAll<'a> {
-        WriteAll::new(&self.0, buf, Some(offset), Location::caller())
+        WriteAll::new(&self.inner, buf, Some(offset), Location::caller())
     }
 }
 
@@ -340,7 +359,7 @@ impl File {
     /// As [`std::io::Seek::seek`].
     #[track_caller]
     pub fn seek(&self, to: SeekFrom) -> Act<'_, u64> {
-        Act::new(&self.0, Location::caller(), Where::Here, move |file| (&file.std).seek(to))
+        Act::new(&self.inner, Location::caller(), Where::Here, move |file| (&file.std).seek(to))
     }
 
     /// Where the cursor is.
@@ -352,7 +371,7 @@ impl File {
     /// As [`std::io::Seek::stream_position`].
     #[track_caller]
     pub fn stream_position(&self) -> Act<'_, u64> {
-        Act::new(&self.0, Location::caller(), Where::Here, |file| (&file.std).stream_position())
+        Act::new(&self.inner, Location::caller(), Where::Here, |file| (&file.std).stream_position())
     }
 
     /// Cuts the file, or lengthens it with zeroes. The cursor stays.
@@ -364,7 +383,7 @@ impl File {
     /// As [`std::fs::File::set_len`].
     #[track_caller]
     pub fn set_len(&self, len: u64) -> Act<'_, ()> {
-        Act::new(&self.0, Location::caller(), Where::Pool, move |file| file.std.set_len(len))
+        Act::new(&self.inner, Location::caller(), Where::Pool, move |file| file.std.set_len(len))
     }
 
     /// Waits until everything written is on the disk, with the file's metadata.
@@ -390,7 +409,7 @@ impl File {
     /// ```
     #[track_caller]
     pub fn sync_all(&self) -> Act<'_, ()> {
-        Act::new(&self.0, Location::caller(), Where::Sync, |file| {
+        Act::new(&self.inner, Location::caller(), Where::Sync, |file| {
             file.std.sync_all().unwrap_or_else(|error| file.line.miss(error));
             Ok(())
         })
@@ -405,7 +424,7 @@ impl File {
     /// As [`sync_all`](Self::sync_all).
     #[track_caller]
     pub fn sync_data(&self) -> Act<'_, ()> {
-        Act::new(&self.0, Location::caller(), Where::Sync, |file| {
+        Act::new(&self.inner, Location::caller(), Where::Sync, |file| {
             file.std.sync_data().unwrap_or_else(|error| file.line.miss(error));
             Ok(())
         })
@@ -420,7 +439,7 @@ impl File {
     /// As [`std::fs::File::metadata`].
     #[track_caller]
     pub fn metadata(&self) -> Act<'_, Metadata> {
-        Act::new(&self.0, Location::caller(), Where::Here, |file| file.std.metadata())
+        Act::new(&self.inner, Location::caller(), Where::Here, |file| file.std.metadata())
     }
 
     /// Changes who may do what with the file.
@@ -432,7 +451,7 @@ impl File {
     /// As [`std::fs::File::set_permissions`].
     #[track_caller]
     pub fn set_permissions(&self, permissions: Permissions) -> Act<'_, ()> {
-        Act::new(&self.0, Location::caller(), Where::Pool, move |file| file.std.set_permissions(permissions))
+        Act::new(&self.inner, Location::caller(), Where::Pool, move |file| file.std.set_permissions(permissions))
     }
 }
 

@@ -36,11 +36,22 @@ struct Book {
     spare: Vec<u8>,
     /// What became of a write that nobody waited for, if it failed.
     missed: Option<io::Error>,
+    /// How many turns there were.
+    turns: u64,
+    /// What a poll's job has read and no poll has taken: the cursor stands behind it.
+    unread: Vec<u8>,
 }
 
 /// The right to move the cursor. Dropping it passes it on.
 #[derive(Debug)]
-pub(super) struct Turn(Arc<Line>);
+pub(super) struct Turn {
+    /// To which it is given back.
+    line: Arc<Line>,
+    /// The how many-th it is.
+    pub(super) number: u64,
+    /// There is something read that nobody has taken: see [`Line::take_unread`].
+    pub(super) finds_unread: bool,
+}
 
 /// A place in line; dropping it gives it up.
 #[derive(Debug)]
@@ -59,7 +70,7 @@ impl RefUnwindSafe for Line {}
 impl Line {
     pub(super) fn new() -> Arc<Self> {
         let book =
-            Book { taken: false, waiting: VecDeque::new(), next: 0, spare: Vec::new(), missed: None };
+            Book { taken: false, waiting: VecDeque::new(), next: 0, spare: Vec::new(), missed: None, turns: 0, unread: Vec::new() };
         Arc::new(Self { book: Mutex::new(book) })
     }
 
@@ -85,6 +96,22 @@ impl Line {
         self.book.lock().missed.take().map_or(Ok(()), Err)
     }
 
+    /// Leaves what a poll's job has read for whoever has the turn next.
+    pub(super) fn put_unread(&self, bytes: Vec<u8>) {
+        let old = std::mem::replace(&mut self.book.lock().unread, bytes);
+        debug_assert!(old.is_empty(), "nobody reads more while some is unread");
+    }
+
+    /// Gives what was left, to whoever has the turn and takes it or moves the cursor back over it.
+    pub(super) fn take_unread(&self) -> Vec<u8> {
+        std::mem::take(&mut self.book.lock().unread)
+    }
+
+    /// Has nobody had a turn since this one?
+    pub(super) fn is_last(&self, turn: u64) -> bool {
+        self.book.lock().turns == turn
+    }
+
     /// Wakes the first in line, if nobody has the turn (L2).
     fn call(&self) {
         let waker = {
@@ -103,7 +130,13 @@ impl Book {
         let is_first = self.waiting.front().is_none_or(|(first, _)| Some(*first) == number);
         let taken = !self.taken && is_first;
         self.taken |= taken;
+        self.turns += u64::from(taken);
         taken
+    }
+
+    /// The turn that was just taken.
+    fn turn(&self, line: &Arc<Line>) -> Turn {
+        Turn { line: line.clone(), number: self.turns, finds_unread: !self.unread.is_empty() }
     }
 
     /// Out of the line, wherever it stands.
@@ -128,7 +161,17 @@ impl Book {
 
 impl<'a> Place<'a> {
     pub(super) fn new(line: &'a Arc<Line>, at: &'static Location<'static>) -> Self {
-        Self { line, at, number: None }
+        Self::again(line, at, None)
+    }
+
+    /// As it was when [`leave`](Self::leave) gave this number.
+    pub(super) fn again(line: &'a Arc<Line>, at: &'static Location<'static>, number: Option<u64>) -> Self {
+        Self { line, at, number }
+    }
+
+    /// Keeps the place in line, under this number, for whoever can hold no reference to it between two polls.
+    pub(super) fn leave(mut self) -> Option<u64> {
+        self.number.take()
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
@@ -141,9 +184,10 @@ impl<'a> Place<'a> {
             // The turn may have come back between the two locks; then the second look must find it.
             if book.try_take(self.number) {
                 let old = self.number.take().and_then(|number| book.remove(number));
+                let turn = book.turn(self.line);
                 drop(book);
                 drop((old, waker));
-                return Poll::Ready(Turn(self.line.clone()));
+                return Poll::Ready(turn);
             }
             let (number, old) = book.wait(self.number, waker);
             self.number = Some(number);
@@ -160,9 +204,10 @@ impl<'a> Place<'a> {
             return None;
         }
         let old = self.number.take().and_then(|number| book.remove(number));
+        let turn = book.turn(self.line);
         drop(book);
         drop(old);
-        Some(Turn(self.line.clone()))
+        Some(turn)
     }
 }
 
@@ -177,8 +222,8 @@ impl Drop for Place<'_> {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.book.lock().taken = false;
-        self.0.call();
+        self.line.book.lock().taken = false;
+        self.line.call();
     }
 }
 

@@ -39,6 +39,7 @@ mod ops;
 mod dir;
 mod file;
 mod options;
+mod polls;
 mod whole;
 
 pub use dir::{DirEntry, NextEntry, ReadDir, read_dir};

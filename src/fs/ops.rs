@@ -316,6 +316,7 @@ impl<T: Send + 'static> Future for Act<'_, T> {
                 budget::refund();
                 return Poll::Pending;
             };
+            this.file.settle(&turn);
             let work = this.work.take().expect("a file operation was polled after it was ready");
             if this.place_of_work == Where::Here && this.file.inline && inline::may_try() {
                 return Poll::Ready(work(this.file));

@@ -88,6 +88,9 @@ impl<'a> Mover<'a> {
     ) -> Poll<io::Result<usize>> {
         if self.job.is_none() {
             ready!(self.poll_begin(cx));
+            if let Some(count) = self.turn.as_ref().and_then(|turn| self.file.take_unread(turn, bufs)) {
+                return Poll::Ready(Ok(count));
+            }
             if self.file.inline
                 && let Some(count) = inline::read(&self.file.std, bufs, self.offset)
             {
@@ -109,6 +112,9 @@ impl<'a> Mover<'a> {
     pub(super) fn poll_append(&mut self, cx: &mut Context<'_>, to: &mut Vec<u8>) -> Poll<io::Result<(usize, bool)>> {
         if self.job.is_none() {
             ready!(self.poll_begin(cx));
+            if self.turn.as_ref().is_some_and(|turn| turn.finds_unread) {
+                to.append(&mut self.file.line.take_unread());
+            }
             if self.file.inline
                 && let Some((count, is_end)) = self.append_inline(to)?
             {
@@ -176,7 +182,9 @@ impl<'a> Mover<'a> {
     /// Waits for the turn, if there is a cursor, and charges the budget for what comes then.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.offset.is_none() && self.turn.is_none() {
-            self.turn = Some(ready!(self.place.poll(cx)));
+            let turn = ready!(self.place.poll(cx));
+            self.file.settle(&turn);
+            self.turn = Some(turn);
         }
         budget::poll_proceed(cx)
     }
@@ -261,17 +269,19 @@ fn step_by_step(
     }
 }
 
-/// One buffer into several.
-fn scatter(mut from: &[u8], to: &mut [IoSliceMut<'_>]) {
+/// One buffer into several, as far as there is room; says how much that was.
+pub(super) fn scatter(from: &[u8], to: &mut [IoSliceMut<'_>]) -> usize {
+    let mut left = from;
     for buf in to {
-        let (now, later) = from.split_at(from.len().min(buf.len()));
+        let (now, later) = left.split_at(left.len().min(buf.len()));
         buf[..now.len()].copy_from_slice(now);
-        from = later;
+        left = later;
     }
+    from.len() - left.len()
 }
 
 /// Several buffers into one, as far as M3 allows.
-fn gather(from: &[IoSlice<'_>], to: &mut Vec<u8>) {
+pub(super) fn gather(from: &[IoSlice<'_>], to: &mut Vec<u8>) {
     to.clear();
     for buf in from {
         let room = BYTES_PER_POLL - to.len();

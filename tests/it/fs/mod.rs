@@ -13,4 +13,5 @@ mod folders;
 mod full;
 mod model;
 mod moving;
+mod polls;
 mod whole;
