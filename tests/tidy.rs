@@ -57,8 +57,13 @@ fn every_atomic_access_names_its_partner() {
 }
 
 #[test]
-fn src_has_no_fence_no_seqcst_and_no_static_mut() {
+fn snd_07_src_has_no_fence_no_seqcst_and_no_static_mut() {
     hold(words::no_fence_no_seqcst_no_static_mut);
+}
+
+#[test]
+fn snd_07_memory_is_what_it_was_written_as() {
+    hold(words::memory_is_what_it_was_written_as);
 }
 
 #[test]

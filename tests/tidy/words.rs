@@ -11,6 +11,14 @@ const MAY_ALLOW_DISALLOWED: [(&str, &str); 3] = [
     ("src/base/atomic.rs", "gives models their threads"),
 ];
 
+/// Where memory may be taken for something else than it was written as, and what makes it good there (SND-07).
+const MAY_REINTERPRET: [(&str, &str, &str); 4] = [
+    ("transmute", "src/sched/local.rs", "changes a lifetime alone"),
+    ("transmute", "src/group/block_on_scope.rs", "changes a lifetime alone"),
+    ("transmute", "src/base/sys/signals.rs", "an address that the kernel gave becomes the function that it was"),
+    ("set_len", "src/base/sys/linux/files.rs", "behind what the kernel has written"),
+];
+
 /// Orderings and fences that neither a reader nor loom can pair with anything, and mutable statics.
 pub(crate) fn no_fence_no_seqcst_no_static_mut(tree: &Tree) -> Vec<String> {
     let judged = |file: &Source, index: usize| {
@@ -29,6 +37,31 @@ pub(crate) fn no_fence_no_seqcst_no_static_mut(tree: &Tree) -> Vec<String> {
         }
     };
     tree.below("src/").flat_map(|file| each_token(file, judged)).collect()
+}
+
+/// A `transmute` relies on how std lays its types out, and a vector whose length is set before it is written gives out garbage:
+/// neither stands anywhere but where a reason was given.
+pub(crate) fn memory_is_what_it_was_written_as(tree: &Tree) -> Vec<String> {
+    tree.below("src/").flat_map(reinterpreted).collect()
+}
+
+fn reinterpreted(file: &Source) -> Vec<String> {
+    // A file has a length, too; a vector's is set in unsafe code only.
+    let has_unsafe = (0..file.tokens.len()).any(|index| file.text(index) == "unsafe");
+    let judged = |file: &Source, index: usize| {
+        let word = file.text(index);
+        let is_excepted = MAY_REINTERPRET.iter().any(|&(may, path, _)| may == word && path == file.path);
+        match word {
+            "transmute" | "transmute_copy" if !is_excepted => Some(
+                "no transmute: use a cast, a union of ours, or a pointer; the exceptions are in tests/tidy/words.rs",
+            ),
+            "set_len" if has_unsafe && !is_excepted => {
+                Some("write first and set the length after; the places that do are listed in tests/tidy/words.rs")
+            }
+            _ => None,
+        }
+    };
+    each_token(file, judged)
 }
 
 /// Clock, threads, chance and hash maps come from the driver, so `src` may not lift the lint that says so.
@@ -92,6 +125,22 @@ mod tests {
                 ("src/a.rs", "// No fence(Acquire), no SeqCst.\nstatic X: u8 = 0;", 0),
                 ("src/a.rs", "const S: &str = \"fence( SeqCst static mut\";", 0),
                 ("benches/a.rs", "fn f() { fence(SeqCst); }", 0),
+            ],
+        );
+    }
+
+    #[test]
+    fn memory_taken_for_something_else_is_caught() {
+        judge(
+            memory_is_what_it_was_written_as,
+            &[
+                ("src/a.rs", "fn f() { unsafe { mem::transmute(x) } }", 1),
+                ("src/a.rs", "fn f() { unsafe { std::mem::transmute_copy::<A, B>(&x) } }", 1),
+                ("src/a.rs", "fn f() { unsafe { buffer.set_len(9) } }", 1),
+                ("src/sched/local.rs", "fn f() { unsafe { mem::transmute(x) } }", 0),
+                ("src/sched/local.rs", "fn f() { unsafe { buffer.set_len(9) } }", 1),
+                ("src/a.rs", "fn f() { file.set_len(9) } // transmute", 0),
+                ("tests/a.rs", "fn f() { unsafe { mem::transmute(x) } }", 0),
             ],
         );
     }
