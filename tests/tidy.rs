@@ -47,8 +47,23 @@ fn unsafe_stands_only_in_the_files_on_the_list() {
 }
 
 #[test]
-fn every_unsafe_says_what_makes_it_sound() {
+fn snd_03_every_unsafe_says_what_makes_it_sound() {
     hold(notes::unsafe_code_is_explained);
+}
+
+/// So that nobody adds one without a second thought, and a reader knows how many there are to read.
+#[test]
+fn snd_03_the_readme_says_how_many_unsafe_blocks_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (blocks, files) = notes::unsafe_blocks(&Tree::read(root));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("the crate has a README.md");
+    let said = format!("{blocks} `unsafe` blocks in {files} files");
+    assert!(readme.contains(&said), "README.md must say \"{said}\": is the new one needed, and has it a test?");
+}
+
+#[test]
+fn mis_12_src_reads_no_environment_variable() {
+    hold(words::the_environment_is_not_read);
 }
 
 #[test]

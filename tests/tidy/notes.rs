@@ -48,6 +48,16 @@ fn is_in_trait_impl(file: &Source, index: usize) -> bool {
     words.contains(&"impl") && words.contains(&"for")
 }
 
+/// How many `unsafe` blocks `src` has outside test code, and in how many files.
+pub(crate) fn unsafe_blocks(tree: &Tree) -> (usize, usize) {
+    let in_file = |file: &Source| {
+        let opens = |index: usize| file.text(index) == "unsafe" && file.text(index + 1) == "{";
+        (0..file.tokens.len()).filter(|&index| opens(index) && !file.tokens[index].test).count()
+    };
+    let counts = tree.below("src/").map(in_file).filter(|&count| count > 0);
+    counts.fold((0, 0), |(blocks, files), count| (blocks + count, files + 1))
+}
+
 /// Skips `async` and `extern "C"` between `unsafe` and what it qualifies.
 fn next_word(file: &Source, index: usize) -> usize {
     let mut next = index + 1;
@@ -137,6 +147,17 @@ mod tests {
                 (A, "#![allow(unsafe_code)] // unsafe { }\nconst S: &str = \"unsafe { }\";", 0),
             ],
         );
+    }
+
+    #[test]
+    fn unsafe_blocks_are_counted_and_nothing_else_is() {
+        let tree = Tree::of(&[
+            (A, "fn f() { unsafe { g() }; unsafe { h() } } unsafe fn h() {} unsafe impl Send for X {} // unsafe {"),
+            ("src/b.rs", "fn f() { unsafe { g() } } #[cfg(test)] mod tests { fn f() { unsafe { g() } } }"),
+            ("src/c.rs", "fn f() {}"),
+            ("tests/d.rs", "fn f() { unsafe { g() } }"),
+        ]);
+        assert_eq!(unsafe_blocks(&tree), (3, 2));
     }
 
     #[test]

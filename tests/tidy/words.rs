@@ -77,6 +77,17 @@ pub(crate) fn disallowed_means_disallowed(tree: &Tree) -> Vec<String> {
     tree.below("src/").filter(|file| !is_excepted(&file.path)).flat_map(|file| each_token(file, judged)).collect()
 }
 
+/// What a runtime does is in its builder and nowhere else: a variable with garbage in it, or with another program's meaning,
+/// changes nothing.
+pub(crate) fn the_environment_is_not_read(tree: &Tree) -> Vec<String> {
+    let judged = |file: &Source, index: usize| {
+        let reads = |name: &str| file.reads(index, &["env", "::", name]) && !file.tokens[index].test;
+        let names = ["var", "var_os", "vars", "vars_os"];
+        names.into_iter().any(reads).then_some("make it a setting of a builder: the environment is not read")
+    };
+    tree.below("src/").flat_map(|file| each_token(file, judged)).collect()
+}
+
 /// `base/atomic.rs` chooses between std and loom, so nothing else needs to ask.
 pub(crate) fn loom_is_named_in_one_place(tree: &Tree) -> Vec<String> {
     let judged = |file: &Source, index: usize| {
@@ -158,6 +169,20 @@ mod tests {
                 ("src/base/sys/linux.rs", lifted, 0),
                 ("src/task/a.rs", "#[cfg(test)] #[allow(clippy::disallowed_methods)] mod tests {}", 0),
                 ("examples/a.rs", lifted, 0),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_look_at_the_environment_is_caught() {
+        judge(
+            the_environment_is_not_read,
+            &[
+                ("src/a.rs", "fn f() { std::env::var(\"MAINSPRING_WORKERS\"); }", 1),
+                ("src/a.rs", "fn f() { env::vars_os(); env::var_os(x); }", 2),
+                ("src/a.rs", "fn f() { env::current_dir(); command.env(a, b); env!(\"X\"); } // env::var", 0),
+                ("src/a.rs", "#[cfg(test)] mod tests { fn f() { env::var(x); } }", 0),
+                ("tests/a.rs", "fn f() { env::var(x); }", 0),
             ],
         );
     }
