@@ -36,7 +36,7 @@ use super::book::{Phase, Room};
 use super::child::Child;
 use super::error::{ChildError, GroupError};
 use super::scope::Builder;
-use super::shared::Shared;
+use super::shared::{Label, Shared};
 use super::task_group::TaskGroup;
 use crate::base::atomic::Mutex;
 use crate::base::quiet::bury;
@@ -208,7 +208,7 @@ impl<'scope, E: Send + 'static> BlockScope<'scope, '_, E> {
         // SAFETY: only the lifetime changes. The box becomes the future of a member and nothing else, so by M1 it is dropped before the
         // book closes; and by U1 nothing borrowed for `'scope` ends before that, since this scope is borrowed for as long.
         let child = unsafe { mem::transmute::<Boxed<'scope, E>, Boxed<'static, E>>(child) };
-        let task = match self.shared().spawn_member(child, Room::New, Location::caller()) {
+        let task = match self.shared().spawn_member(child, Room::New, Label::at(Location::caller())) {
             Some(task) => Child::of(task),
             None => Child::refused(self.shared().cause()),
         };

@@ -42,7 +42,8 @@ impl<T> Child<T> {
         Self { task: Task::Refused(cause) }
     }
 
-    /// Stops this child alone, as [`JoinHandle::abort`] does: without grace, and without harm to its siblings.
+    /// Stops this child alone, as [`JoinHandle::abort`] does: without grace, and without harm to its siblings. A
+    /// [blocking job](super::TaskGroup::spawn_blocking) that has begun goes on, and its scope waits for it.
     ///
     /// # Panics
     /// If its value was taken already.
@@ -58,6 +59,18 @@ impl<T> Child<T> {
         match &self.task {
             Task::Spawned(task) => task.is_finished(),
             Task::Refused(_) => true,
+        }
+    }
+
+    /// Its name, if [`build_task`](super::TaskGroup::build_task) gave it one.
+    ///
+    /// # Panics
+    /// If its value was taken already.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match &self.task {
+            Task::Spawned(task) => task.name(),
+            Task::Refused(_) => None,
         }
     }
 

@@ -37,20 +37,20 @@ pub(super) struct Member<F, E> {
     inside: Inside<E>,
 }
 
-/// What goes with the future.
-struct Inside<E> {
-    group: Arc<Shared<E>>,
+/// What goes with the future, or with a job's closure.
+pub(super) struct Inside<E> {
+    pub(super) group: Arc<Shared<E>>,
     /// `None` once it has left (M1).
     entry: Option<Entry>,
     /// Whether it may run yet.
     room: Room,
-    region: Region,
+    pub(super) region: Region,
     /// Where it was spawned.
     at: &'static Location<'static>,
 }
 
 /// How a poll of the future went, or that there was none.
-enum Polled<T, E> {
+pub(super) enum Polled<T, E> {
     Waits,
     Done(Result<T, E>),
     Panicked(Box<dyn Any + Send>),
@@ -66,8 +66,7 @@ impl<F, E> Member<F, E> {
         room: Room,
         at: &'static Location<'static>,
     ) -> Self {
-        let region = Region::new(group.token.clone(), group.deadline);
-        Self { future: Some(future), inside: Inside { group, entry: Some(entry), room, region, at } }
+        Self { future: Some(future), inside: Inside::new(group, entry, room, at) }
     }
 
     fn parts(self: Pin<&mut Self>) -> (Pin<&mut Option<F>>, &mut Inside<E>) {
@@ -96,6 +95,11 @@ where
 }
 
 impl<E> Inside<E> {
+    pub(super) fn new(group: Arc<Shared<E>>, entry: Entry, room: Room, at: &'static Location<'static>) -> Self {
+        let region = Region::new(group.token.clone(), group.deadline);
+        Self { group, entry: Some(entry), room, region, at }
+    }
+
     fn poll<F, T>(&mut self, future: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Polled<T, E>
     where
         F: Future<Output = Result<T, E>>,
@@ -103,8 +107,7 @@ impl<E> Inside<E> {
         if self.must_go() {
             return Polled::Cancelled;
         }
-        if self.group.has_limit && !self.group.book.poll_room(&mut self.room, cx.waker()) {
-            wait::note(Wait { kind: WaitKind::Room, object: 0, at: self.at });
+        if !self.poll_room(cx) {
             return Polled::Waits;
         }
         let future = future.as_pin_mut().expect("a member is not polled after its end");
@@ -117,13 +120,26 @@ impl<E> Inside<E> {
         }
     }
 
+    /// May it run? If not, the task is woken when it is its turn.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.group.has_limit && !self.group.book.poll_room(&mut self.room, cx.waker()) {
+            wait::note(Wait { kind: WaitKind::Room, object: 0, at: self.at });
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.entry.is_none()
+    }
+
     /// The time for ending is over, and nothing inside is open (P1).
-    fn must_go(&self) -> bool {
+    pub(super) fn must_go(&self) -> bool {
         self.group.token.level() == HARD && self.region.may_go()
     }
 
     /// The future is gone: notes what went wrong, and leaves (M1).
-    fn end<T>(&mut self, polled: Polled<T, E>) -> Result<T, ChildError> {
+    pub(super) fn end<T>(&mut self, polled: Polled<T, E>) -> Result<T, ChildError> {
         let result = match polled {
             Polled::Done(Ok(value)) => Ok(value),
             Polled::Done(Err(error)) => {
@@ -147,13 +163,13 @@ impl<E> Inside<E> {
         Err(ChildError::Panicked)
     }
 
-    fn note_panic(&self, outcome: Result<(), Box<dyn Any + Send>>) {
+    pub(super) fn note_panic(&self, outcome: Result<(), Box<dyn Any + Send>>) {
         if let Err(payload) = outcome {
             self.group.fail_by_panic(payload);
         }
     }
 
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         if let Some(entry) = self.entry.take() {
             self.group.book.leave(entry, std::mem::replace(&mut self.room, Room::New));
         }

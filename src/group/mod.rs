@@ -58,9 +58,12 @@ crate::base::atomic::above_sched! {
     mod shared;
 
     mod member;
+    mod job;
 
     mod child;
     mod task_group;
+    mod child_builder;
+    mod as_completed;
 
     mod scope;
     mod nest;
@@ -76,6 +79,8 @@ crate::base::atomic::above_sched! {
 
     mod combine;
 
+    pub use as_completed::{AsCompleted, NextCompleted, NextCompletedWithId, as_completed};
+    pub use child_builder::ChildBuilder;
     pub use block_on_scope::{BlockScope, ScopedChild, block_on_scope};
     pub use child::Child;
     pub use combine::{

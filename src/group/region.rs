@@ -116,6 +116,11 @@ impl Region {
         REGION.scope(self, || future.poll(cx))
     }
 
+    /// Lends it to what blocks this thread.
+    pub(super) fn lend<R>(&self, body: impl FnOnce() -> R) -> R {
+        REGION.scope(self, body)
+    }
+
     /// Shows the region that is being polled on this thread.
     pub(super) fn with<R>(look: impl FnOnce(Option<&Self>) -> R) -> R {
         REGION.with(look)

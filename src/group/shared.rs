@@ -1,9 +1,10 @@
 //! What a group's handles, its children and its scope have in common.
 
-use super::book::{Book, Room};
+use super::book::{Book, Entry, Room};
 use super::cancel::{CancellationToken, HARD, SOFT};
 use super::child::Child;
 use super::error::{ChildError, Failure, GroupError};
+use super::job::Job;
 use super::member::Member;
 use crate::base::atomic::Mutex;
 use crate::base::quiet::bury;
@@ -28,6 +29,21 @@ pub(super) struct Shared<E> {
     /// Whether a child waits for room before it runs.
     pub(super) has_limit: bool,
     outcome: Mutex<Outcome<E>>,
+}
+
+/// How a child is called in reports.
+#[derive(Clone)]
+pub(super) struct Label {
+    pub(super) name: Option<String>,
+    /// Where it was spawned.
+    pub(super) at: &'static Location<'static>,
+}
+
+impl Label {
+    /// Of one without a name.
+    pub(super) fn at(at: &'static Location<'static>) -> Self {
+        Self { name: None, at }
+    }
 }
 
 /// How it went so far.
@@ -64,38 +80,60 @@ impl<E> Shared<E> {
         self: &Arc<Self>,
         future: F,
         room: Room,
-        at: &'static Location<'static>,
+        label: Label,
     ) -> Option<JoinHandle<Result<T, ChildError>>>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Send + 'static,
     {
-        let entry = if self.token.is_cancelled() { None } else { self.book.enter() };
-        let Some(entry) = entry else {
+        let Some(entry) = self.enter() else {
             self.book.give_room_back(room);
             return None;
         };
-        let (place, number) = (entry.place, entry.number);
+        let (place, number, Label { name, at }) = (entry.place, entry.number, label);
         let member = Member::new(future, self.clone(), entry, room, at);
-        let task = self.runtime.spawn_at(member, at);
-        if let Some(handle) = self.book.attach(place, number, task.abort_handle()) {
-            handle.wake();
-        }
+        let task = self.runtime.spawn_named(member, name, at);
+        self.attach(place, number, &task);
         Some(task)
     }
 
+    fn enter(&self) -> Option<Entry> {
+        if self.token.is_cancelled() { None } else { self.book.enter() }
+    }
+
+    fn attach<T>(&self, place: usize, number: u64, task: &JoinHandle<T>) {
+        if let Some(handle) = self.book.attach(place, number, task.abort_handle()) {
+            handle.wake();
+        }
+    }
+
     /// As above, for a handle.
-    pub(super) fn spawn<T, F>(self: &Arc<Self>, future: F, room: Room, at: &'static Location<'static>) -> Child<T>
+    pub(super) fn spawn<T, F>(self: &Arc<Self>, future: F, room: Room, label: Label) -> Child<T>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Send + 'static,
     {
-        match self.spawn_member(future, room, at) {
+        match self.spawn_member(future, room, label) {
             Some(task) => Child::of(task),
             None => Child::refused(self.cause()),
         }
+    }
+
+    /// Makes a child of what blocks.
+    pub(super) fn spawn_job<T, J>(self: &Arc<Self>, job: J, label: Label) -> Child<T>
+    where
+        J: FnOnce() -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let Some(entry) = self.enter() else { return Child::refused(self.cause()) };
+        let (place, number) = (entry.place, entry.number);
+        let Label { name, at } = label.clone();
+        let task = self.runtime.spawn_named(Job::new(job, self.clone(), entry, label), name, at);
+        self.attach(place, number, &task);
+        Child::of(task)
     }
 
     /// Something went wrong. The first time the others are asked to end because of it.

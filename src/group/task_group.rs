@@ -3,7 +3,8 @@
 use super::book::{Phase, Room};
 use super::cancel::{CancellationToken, Cancelled};
 use super::child::Child;
-use super::shared::Shared;
+use super::child_builder::ChildBuilder;
+use super::shared::{Label, Shared};
 use crate::task::wait::{self, Wait, WaitKind};
 use crate::time::Instant;
 use std::convert::Infallible;
@@ -71,7 +72,61 @@ impl<E> TaskGroup<E> {
         T: Send + 'static,
         E: Send + 'static,
     {
-        self.shared.spawn(future, Room::New, at)
+        self.spawn_as(future, Label::at(at))
+    }
+
+    /// As `spawn`, of one that has a name.
+    pub(super) fn spawn_as<T, F>(&self, future: F, label: Label) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.shared.spawn(future, Room::New, label)
+    }
+
+    /// Spawns a child with a name, which reports show.
+    pub fn build_task(&self) -> ChildBuilder<'_, E> {
+        ChildBuilder::new(self)
+    }
+
+    /// Runs a closure that blocks on a thread of the runtime's pool, as a child; see [`task::spawn_blocking`](crate::task::spawn_blocking()). With a
+    /// [limit](super::Builder::limit) it waits for room like every child.
+    ///
+    /// **A job that has begun cannot be stopped**: neither by a cancel of the group nor by [`Child::abort`](super::Child::abort). The scope waits for it, grace or no grace,
+    /// and says so after a while. One that takes long should look at [`group::token`](super::token()) from time to time, which is the scope's inside the
+    /// closure. One that has not begun is dropped.
+    ///
+    /// # Cancellation
+    /// **Detached.** Dropping the [`Child`] changes nothing for the job.
+    ///
+    /// # Examples
+    /// ```
+    /// use mainspring::group::{TaskGroup, scope, token};
+    /// let runtime = mainspring::runtime::Runtime::new()?;
+    /// let sums = runtime.block_on(scope(async |group: TaskGroup| {
+    ///     let sum = group.spawn_blocking(|| Ok((1..=1_000_000u64).sum::<u64>())).await.expect("it does not fail");
+    ///     let polite = group.spawn_blocking(|| {
+    ///         while !token().is_cancelled() {
+    ///             std::thread::yield_now();
+    ///         }
+    ///         Ok(())
+    ///     });
+    ///     drop(polite);
+    ///     group.cancel(); // and it is waited for
+    ///     Ok(sum)
+    /// }));
+    /// assert_eq!(sums.unwrap(), 500_000_500_000);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_blocking<T, J>(&self, job: J) -> Child<T>
+    where
+        J: FnOnce() -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.shared.spawn_job(job, Label::at(Location::caller()))
     }
 
     /// Waits until there is room for one more child, then spawns it: so that who makes work goes no faster than it is done.
@@ -111,7 +166,12 @@ impl<E> TaskGroup<E> {
         T: Send + 'static,
         E: Send + 'static,
     {
-        SpawnWait { group: &self.shared, future: Some(future), room: Room::New, at: Location::caller() }
+        self.spawn_wait_as(future, Label::at(Location::caller()))
+    }
+
+    /// As `spawn_wait`, of one that has a name.
+    pub(super) fn spawn_wait_as<F>(&self, future: F, label: Label) -> SpawnWait<'_, F, E> {
+        SpawnWait { group: &self.shared, future: Some(future), room: Room::New, label }
     }
 
     /// Spawns a child if there is room for one more and nobody waits for it.
@@ -129,7 +189,7 @@ impl<E> TaskGroup<E> {
             return Err(future);
         }
         match self.shared.book.try_room() {
-            Some(room) => Ok(self.shared.spawn(future, room, Location::caller())),
+            Some(room) => Ok(self.shared.spawn(future, room, Label::at(Location::caller()))),
             None => Err(future),
         }
     }
@@ -228,8 +288,8 @@ pub struct SpawnWait<'a, F, E> {
     /// `None` once it is spawned.
     future: Option<F>,
     room: Room,
-    /// The user's line, for reports.
-    at: &'static Location<'static>,
+    /// Its name, and the user's line.
+    label: Label,
 }
 
 /// The child's future is not polled here.
@@ -247,12 +307,13 @@ where
         let this = &mut *self;
         let waits = this.group.has_limit && !this.group.token.is_cancelled();
         if waits && !this.group.book.poll_room(&mut this.room, cx.waker()) {
-            wait::note(Wait { kind: WaitKind::Room, object: 0, at: this.at });
+            wait::note(Wait { kind: WaitKind::Room, object: 0, at: this.label.at });
             return Poll::Pending;
         }
         let future = this.future.take().expect("this `SpawnWait` has spawned its child already");
         let room = std::mem::replace(&mut this.room, Room::New);
-        Poll::Ready(this.group.spawn(future, room, this.at))
+        let label = Label { name: this.label.name.take(), at: this.label.at };
+        Poll::Ready(this.group.spawn(future, room, label))
     }
 }
 

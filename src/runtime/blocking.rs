@@ -4,7 +4,7 @@ use super::handle::Handle;
 use super::spawn::{Builder, current};
 use crate::sched::blocking::Place;
 use crate::sched::in_place;
-use crate::task::JoinHandle;
+use crate::task::{Birth, JoinHandle};
 use std::panic::Location;
 use std::{error, fmt};
 
@@ -167,5 +167,19 @@ impl Handle {
     {
         let birth = Builder::new().birth(Location::caller());
         self.shared().spawn_blocking(job, birth, Place::Any)
+    }
+
+    /// As `spawn_blocking`, of a job whose name and place are known already.
+    pub(crate) fn spawn_blocking_at<F, R>(
+        &self,
+        job: F,
+        name: Option<String>,
+        at: &'static Location<'static>,
+    ) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.shared().spawn_blocking(job, Birth::at(at).named(name), Place::Any)
     }
 }

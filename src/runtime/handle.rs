@@ -193,6 +193,19 @@ impl Handle {
         self.shared.spawn(future, Birth::at(at))
     }
 
+    /// As `spawn_at`, with a name if there is one.
+    pub(crate) fn spawn_named<F>(
+        &self,
+        future: F,
+        name: Option<String>,
+        at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.shared.spawn(future, Birth::at(at).named(name))
+    }
+
     /// Has the shutdown begun?
     pub(crate) fn is_stopping(&self) -> bool {
         self.shared.is_stopping()

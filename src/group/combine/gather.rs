@@ -17,7 +17,7 @@ use std::{fmt, vec};
 /// for [`map_on`](super::super::map_on()).
 ///
 /// What the others say after the first error, if they are given a [`grace`](Combined::grace), is dropped. To keep every result
-/// there is [`gather_all`].
+/// there is [`gather_all`]; to have them as they come, [`as_completed`](super::super::as_completed()).
 ///
 /// # Cancellation
 /// That of the futures: dropping this drops them all, and the values that are there already.

@@ -2,7 +2,8 @@
 
 use super::*;
 use mainspring::group::{
-    Backoff, Combined, Gather, GatherAll, Hedge, Nest, Nested, Race, RaceOk, ScopeSend, SendScope,
+    AsCompleted, Backoff, ChildBuilder, Combined, Gather, GatherAll, Hedge, Nest, Nested, NextCompleted,
+    NextCompletedWithId, Race, RaceOk, ScopeSend, SendScope,
 };
 
 #[rustfmt::skip]
@@ -23,6 +24,11 @@ pub(super) fn rows() -> Vec<Row> {
         ScopeSend<'static, u8, Ready<u8>, u8, Neither>: "Unpin";
         Nest<Neither, u8>: "Unpin";
         Nested<u8, Ready<u8>, u8, u8, Neither>: "Unpin";
+        AsCompleted<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        AsCompleted<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        NextCompleted<'static, u8>: "Send Sync Unpin RefUnwindSafe";
+        NextCompletedWithId<'static, u8>: "Send Sync Unpin RefUnwindSafe";
+        ChildBuilder<'static, u8>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         Backoff: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .to_vec()

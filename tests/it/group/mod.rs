@@ -5,6 +5,7 @@
 //!   closing    spawns into an end, limits      sets       JoinSet
 //!   local, local_send    children that borrow and stay    borrowing, borrowed_ends    children that borrow from a thread
 //!   combine    race, gather, hedge, retry      combine_ends    their panics, cancels and leaks
+//!   jobs       blocking children, names, results as they come    hostile    what somebody with ill will does
 //!   combine_models    random crews against plain references
 //! ```
 //!
@@ -17,6 +18,8 @@ mod closing;
 mod combine;
 mod combine_ends;
 mod combine_models;
+mod hostile;
+mod jobs;
 mod local;
 mod local_send;
 mod scopes;
@@ -27,6 +30,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+
+/// So many seeds, unless `MAINSPRING_SEEDS=100000` asks for more.
+fn seeds(default: u64) -> u64 {
+    std::env::var("MAINSPRING_SEEDS").map_or(default, |seeds| seeds.parse().expect("a number of seeds"))
+}
 
 /// Polls once, with the waker of whoever awaits this.
 async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
