@@ -48,6 +48,10 @@ impl<T> Desk<T> {
         Seated { seat: Seat::take(&self.thread, me), contents }
     }
 
+    pub(super) fn into_inner(self) -> T {
+        self.contents.into_inner()
+    }
+
     /// Sits down if the desk is free.
     pub(super) fn try_sit(&self) -> Option<Seated<'_, T>> {
         let contents = self.contents.try_lock()?;

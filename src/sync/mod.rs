@@ -30,6 +30,7 @@ mod once_cell;
 pub mod broadcast;
 pub mod mpsc;
 pub mod oneshot;
+pub mod queue;
 pub mod watch;
 
 #[cfg(test)]

@@ -305,9 +305,14 @@ impl Semaphore {
         self.distribute(&mut locked);
     }
 
+    /// For a primitive that is built on this one and waits in this line.
+    pub(super) fn list(&self) -> &WaitList<(), Ticket> {
+        &self.list
+    }
+
     /// The way without the lock.
     #[inline]
-    fn try_take(&self, count: usize) -> Result<(), TryAcquireError> {
+    pub(super) fn try_take(&self, count: usize) -> Result<(), TryAcquireError> {
         // ORDER: Relaxed, a look before the compare-exchange; Acquire below makes a closer's work visible.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
@@ -329,7 +334,7 @@ impl Semaphore {
 
     /// Permits come back.
     #[inline]
-    fn release(&self, count: usize) {
+    pub(super) fn release(&self, count: usize) {
         // ORDER: Release, pairs with the Acquire in `try_take` and in `distribute`.
         let before = self.word.fetch_add(count * ONE, Ordering::Release);
         debug_assert!(before / ONE + count <= 2 * Self::MAX_PERMITS, "one word over: P3 is broken");
@@ -340,7 +345,7 @@ impl Semaphore {
 
     /// Grants to the first in line as long as there is enough (P2).
     #[inline(never)]
-    fn distribute(&self, locked: &mut Locked<'_, (), Ticket>) {
+    pub(super) fn distribute(&self, locked: &mut Locked<'_, (), Ticket>) {
         while let Some(Ticket::Wants(count)) = locked.first() {
             if !self.take_for_first(count) {
                 return;
@@ -365,7 +370,7 @@ impl Semaphore {
     }
 
     /// Under the lock: permits at once, or WAITERS is on in the word that has too few.
-    fn enter(&self, count: usize) -> Entered<Ticket> {
+    pub(super) fn enter(&self, count: usize) -> Entered<Ticket> {
         loop {
             match self.try_take(count) {
                 Ok(()) => return Entered::Granted(Ticket::Granted),

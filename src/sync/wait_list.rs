@@ -331,6 +331,42 @@ unsafe impl<X: ?Sized> Handle for &X {}
 // SAFETY: an `Arc` keeps its contents alive and in their place on the heap.
 unsafe impl<X: ?Sized> Handle for Arc<X> {}
 
+/// A primitive into which items are put.
+pub trait Takes {
+    type Item;
+}
+
+/// A handle that brings an item along, for a future that owns what it wants to put.
+///
+/// The item's type stands in it once, as the primitive's. Were it a parameter of the operation as well, the compiler could not tell
+/// that both are the same type once it has erased the lifetimes in a task's future, and a task that puts a `&'static str`
+/// could not be spawned ("implementation is not general enough").
+pub struct Bringing<'a, X: Takes> {
+    primitive: &'a X,
+    item: X::Item,
+}
+
+impl<'a, X: Takes> Bringing<'a, X> {
+    pub(crate) fn new(primitive: &'a X, item: X::Item) -> Self {
+        Self { primitive, item }
+    }
+
+    pub(crate) fn into_parts(self) -> (&'a X, X::Item) {
+        (self.primitive, self.item)
+    }
+}
+
+impl<X: Takes> Deref for Bringing<'_, X> {
+    type Target = X;
+
+    fn deref(&self) -> &X {
+        self.primitive
+    }
+}
+
+// SAFETY: it derefs to what its shared reference refers to.
+unsafe impl<X: Takes> Handle for Bringing<'_, X> {}
+
 /// What somebody waits for: how it is tried, what stands on the ticket, and what becomes of a grant.
 ///
 /// `try_now` is asked first, without the lock; then `enter`, under it. Both may be asked again after they have said no, by polls

@@ -1,6 +1,7 @@
 //! The rows of channels.
 
 use super::*;
+use mainspring::sync::queue::{self, Queue};
 use mainspring::sync::{broadcast, mpsc, oneshot, watch};
 
 #[rustfmt::skip]
@@ -81,6 +82,21 @@ pub(super) fn rows_of_mpsc() -> Vec<Row> {
         mpsc::error::SendError<SendOnly>: "Send Unpin UnwindSafe";
         mpsc::error::TrySendError<SendOnly>: "Send Unpin UnwindSafe";
         mpsc::error::TryRecvError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+
+        Queue<SendOnly>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        Queue<Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        queue::Item<'static, SendOnly>: "Send Unpin UnwindSafe";
+        queue::Item<'static, Neither>: "Unpin UnwindSafe RefUnwindSafe";
+        queue::Put<'static, SendOnly>: "Send UnwindSafe";
+        queue::Put<'static, Neither>: "UnwindSafe RefUnwindSafe";
+        queue::Get<'static, SendOnly>: "Send Sync UnwindSafe RefUnwindSafe";
+        queue::Get<'static, Neither>: "UnwindSafe RefUnwindSafe";
+        queue::GetItem<'static, SendOnly>: "Send Sync UnwindSafe RefUnwindSafe";
+        queue::Join<'static, SendOnly>: "Send Sync UnwindSafe RefUnwindSafe";
+        queue::error::PutError<SendOnly>: "Send Unpin UnwindSafe";
+        queue::error::TryPutError<SendOnly>: "Send Unpin UnwindSafe";
+        queue::error::GetError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        queue::error::TryGetError: "Send Sync Unpin UnwindSafe RefUnwindSafe";
     }
     .to_vec()
 }

@@ -4,5 +4,8 @@ mod broadcast;
 mod broadcast_model;
 mod mpsc;
 mod oneshot;
+mod queue;
+mod queue_ends;
+mod queue_model;
 mod watch;
 mod watch_model;
