@@ -17,9 +17,12 @@ use std::sync::{Arc, mpsc};
 use std::task::Waker;
 use std::thread;
 
+/// Something that a comparison does to the queue it is made for.
+type Deed = fn(&Queue<Odd>);
+
 thread_local! {
     /// What the comparisons of this thread do.
-    static DEED: Cell<Option<fn(&Queue<Odd>)>> = const { Cell::new(None) };
+    static DEED: Cell<Option<Deed>> = const { Cell::new(None) };
 }
 
 /// An item whose comparison does something.
