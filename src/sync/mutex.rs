@@ -337,7 +337,7 @@ impl<P: Handle<Target = Mutex<T>>, T: ?Sized> Operation<P> for Locking {
     }
 
     #[inline]
-    fn try_now(&mut self, mutex: &P) -> Option<()> {
+    fn try_now(&mut self, mutex: &mut P) -> Option<()> {
         mutex.raw.try_lock().then_some(())
     }
 

@@ -218,7 +218,7 @@ impl<P: Handle<Target = Notify>> Operation<P> for Notifying {
         wait::note(wait::Wait { kind: WaitKind::Notified, object, at });
     }
 
-    fn try_now(&mut self, notify: &P) -> Option<Ticket> {
+    fn try_now(&mut self, notify: &mut P) -> Option<Ticket> {
         (notify.calls() != self.calls).then_some(Ticket::All)
     }
 

@@ -237,7 +237,7 @@ impl<'a, T> Operation<&'a OnceCell<T>> for Making {
         wait::note(wait::Wait { kind: WaitKind::Once, object, at });
     }
 
-    fn try_now(&mut self, cell: &&'a OnceCell<T>) -> Option<Ticket> {
+    fn try_now(&mut self, cell: &mut &'a OnceCell<T>) -> Option<Ticket> {
         cell.initialized().then_some(Ticket::Made)
     }
 

@@ -442,7 +442,7 @@ macro_rules! way_in {
             }
 
             #[inline]
-            fn try_now(&mut self, lock: &P) -> Option<Want> {
+            fn try_now(&mut self, lock: &mut P) -> Option<Want> {
                 lock.raw.try_get(Want::$want).then_some(Want::$want)
             }
 

@@ -426,7 +426,7 @@ impl<P: Handle<Target = Semaphore>> Operation<P> for Acquiring {
     }
 
     #[inline]
-    fn try_now(&mut self, semaphore: &P) -> Option<Ticket> {
+    fn try_now(&mut self, semaphore: &mut P) -> Option<Ticket> {
         match semaphore.try_take(self.count as usize) {
             Ok(()) => Some(Ticket::Granted),
             Err(TryAcquireError::Closed) => Some(Ticket::Closed),

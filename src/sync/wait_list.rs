@@ -331,41 +331,46 @@ unsafe impl<X: ?Sized> Handle for &X {}
 // SAFETY: an `Arc` keeps its contents alive and in their place on the heap.
 unsafe impl<X: ?Sized> Handle for Arc<X> {}
 
-/// A primitive into which items are put.
-pub trait Takes {
+/// A primitive to which somebody comes with an item, in this role.
+pub trait Takes<Role> {
     type Item;
 }
+
+/// The role of what is put into a primitive.
+pub struct Value;
 
 /// A handle that brings an item along, for a future that owns what it wants to put.
 ///
 /// The item's type stands in it once, as the primitive's. Were it a parameter of the operation as well, the compiler could not tell
 /// that both are the same type once it has erased the lifetimes in a task's future, and a task that puts a `&'static str`
 /// could not be spawned ("implementation is not general enough").
-pub struct Bringing<'a, X: Takes> {
-    primitive: &'a X,
-    item: X::Item,
+pub struct Bringing<H: Handle<Target: Takes<Role>>, Role> {
+    primitive: H,
+    /// None once it was taken by [`Operation::try_now`].
+    pub(crate) item: Option<<H::Target as Takes<Role>>::Item>,
 }
 
-impl<'a, X: Takes> Bringing<'a, X> {
-    pub(crate) fn new(primitive: &'a X, item: X::Item) -> Self {
-        Self { primitive, item }
+impl<H: Handle<Target: Takes<Role>>, Role> Bringing<H, Role> {
+    pub(crate) fn new(primitive: H, item: <H::Target as Takes<Role>>::Item) -> Self {
+        Self { primitive, item: Some(item) }
     }
 
-    pub(crate) fn into_parts(self) -> (&'a X, X::Item) {
-        (self.primitive, self.item)
-    }
-}
-
-impl<X: Takes> Deref for Bringing<'_, X> {
-    type Target = X;
-
-    fn deref(&self) -> &X {
-        self.primitive
+    /// The handle and the item, which must be there.
+    pub(crate) fn into_parts(self) -> (H, <H::Target as Takes<Role>>::Item) {
+        (self.primitive, self.item.expect("it is put, or comes back, once"))
     }
 }
 
-// SAFETY: it derefs to what its shared reference refers to.
-unsafe impl<X: Takes> Handle for Bringing<'_, X> {}
+impl<H: Handle<Target: Takes<Role>>, Role> Deref for Bringing<H, Role> {
+    type Target = H::Target;
+
+    fn deref(&self) -> &H::Target {
+        &self.primitive
+    }
+}
+
+// SAFETY: it derefs to what the handle in it derefs to, which stays there as long as this exists.
+unsafe impl<H: Handle<Target: Takes<Role>>, Role> Handle for Bringing<H, Role> {}
 
 /// What somebody waits for: how it is tried, what stands on the ticket, and what becomes of a grant.
 ///
@@ -389,9 +394,9 @@ pub trait Operation<P: Handle> {
     /// Writes into the task's header what it waits for; the number is the primitive's.
     fn note(&self, number: u64, at: &'static Location<'static>);
 
-    /// Is it to be had without the list's lock?
+    /// Is it to be had without the list's lock? The handle may be changed, since nothing refers to its list yet.
     #[inline]
-    fn try_now(&mut self, primitive: &P) -> Option<Self::Ticket> {
+    fn try_now(&mut self, primitive: &mut P) -> Option<Self::Ticket> {
         let _ = primitive;
         None
     }
@@ -552,7 +557,7 @@ impl<P: Handle, O: Operation<P>> Future for Wait<P, O> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
         // SAFETY: nothing that is pinned is moved out of it.
         let this = unsafe { self.get_unchecked_mut() };
-        let Some(primitive) = &this.primitive else {
+        let Some(primitive) = &mut this.primitive else {
             panic!("a `{}` was polled after it was ready: await it once", O::NAME)
         };
         if this.node.stage() != IDLE {

@@ -206,7 +206,7 @@ impl<T: Clone> Operation<&Shared<T>> for Receiving<'_> {
         wait::note(wait::Wait { kind: WaitKind::Receive, object, at });
     }
 
-    fn try_now(&mut self, shared: &&Shared<T>) -> Option<Ticket> {
+    fn try_now(&mut self, shared: &mut &Shared<T>) -> Option<Ticket> {
         (shared.sent() != *self.next).then_some(Ticket::Woken)
     }
 

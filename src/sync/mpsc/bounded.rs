@@ -1,7 +1,7 @@
 //! Channels with so many slots: whoever sends waits for one.
 
 use super::super::blocking;
-use super::super::wait_list::Wait;
+use super::super::wait_list::{Bringing, Value, Wait};
 use super::error::{SendError, TrySendError};
 use super::permits::{OwnedPermit, Permit, PermitIterator};
 use super::receiver::Receiver;
@@ -74,7 +74,7 @@ impl<T> Sender<T> {
     #[inline]
     #[track_caller]
     pub fn send(&self, value: T) -> SendValue<'_, T> {
-        Wait::new(&**self.shared(), Sends::new(value), Location::caller())
+        Wait::new(Bringing::new(&**self.shared(), value), Sends(()), Location::caller())
     }
 
     /// Sends if there is a slot and nobody waits for one.
@@ -195,7 +195,7 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn reserve_owned(self) -> ReserveOwned<T> {
         let shared: Arc<_> = self.shared().clone();
-        Wait::new(shared, Reserves::new(1, Owned::new(self)), Location::caller())
+        Wait::new(Bringing::new(shared, self), Reserves::new(1, Owned), Location::caller())
     }
 
     /// A slot, if one is free and nobody waits.
@@ -287,7 +287,7 @@ fn refused(why: NoSlot) -> TrySendError<()> {
 }
 
 /// The future of [`Sender::send`].
-pub type SendValue<'a, T> = Wait<&'a Shared<T>, Sends<T>>;
+pub type SendValue<'a, T> = Wait<Bringing<&'a Shared<T>, Value>, Sends>;
 
 /// The future of [`Sender::reserve`].
 pub type Reserve<'a, T> = Wait<&'a Shared<T>, Reserves<One>>;
@@ -296,4 +296,4 @@ pub type Reserve<'a, T> = Wait<&'a Shared<T>, Reserves<One>>;
 pub type ReserveMany<'a, T> = Wait<&'a Shared<T>, Reserves<Many>>;
 
 /// The future of [`Sender::reserve_owned`].
-pub type ReserveOwned<T> = Wait<Arc<Shared<T>>, Reserves<Owned<T>>>;
+pub type ReserveOwned<T> = Wait<Bringing<Arc<Shared<T>>, Owned>, Reserves<Owned>>;

@@ -1,6 +1,6 @@
 //! What can be waited for at the senders' end: a slot and the sending with it, slots, the end.
 
-use super::super::wait_list::{Entered, Handle, Locked, Operation, WaitList};
+use super::super::wait_list::{Bringing, Entered, Handle, Locked, Operation, Takes, Value, WaitList};
 use super::error::SendError;
 use super::permits::{OwnedPermit, Permit, PermitIterator};
 use super::sender::Sender;
@@ -22,23 +22,17 @@ fn ticket_of(outcome: Result<(), NoSlot>, granted: Ticket) -> Option<Ticket> {
     }
 }
 
+impl<T> Takes<Value> for Shared<T> {
+    type Item = T;
+}
+
+/// A handle with the value that is to be sent.
+type WithValue<'a, T> = Bringing<&'a Shared<T>, Value>;
+
 /// A value waits for its slot.
-pub struct Sends<T> {
-    /// None once it is in the queue, or was given back.
-    value: Option<T>,
-}
+pub struct Sends(pub(super) ());
 
-impl<T> Sends<T> {
-    pub(super) fn new(value: T) -> Self {
-        Self { value: Some(value) }
-    }
-
-    fn value(&mut self) -> T {
-        self.value.take().expect("it is sent, or given back, once")
-    }
-}
-
-impl<'a, T> Operation<&'a Shared<T>> for Sends<T> {
+impl<'a, T> Operation<WithValue<'a, T>> for Sends {
     type State = State<T>;
     type Ticket = Ticket;
     type Output = Result<(), SendError<T>>;
@@ -54,31 +48,34 @@ impl<'a, T> Operation<&'a Shared<T>> for Sends<T> {
     }
 
     #[inline]
-    fn try_now(&mut self, shared: &&'a Shared<T>) -> Option<Ticket> {
-        ticket_of(shared.send_now(&mut self.value), Ticket::Sent)
+    fn try_now(&mut self, with_value: &mut WithValue<'a, T>) -> Option<Ticket> {
+        let mut value = with_value.item.take();
+        let outcome = with_value.send_now(&mut value);
+        with_value.item = value;
+        ticket_of(outcome, Ticket::Sent)
     }
 
-    fn enter(&mut self, shared: &&'a Shared<T>, locked: &mut Locked<'_, State<T>, Ticket>) -> Entered<Ticket> {
+    fn enter(&mut self, shared: &WithValue<'a, T>, locked: &mut Locked<'_, State<T>, Ticket>) -> Entered<Ticket> {
         shared.enter(locked, 1)
     }
 
     #[inline]
-    fn finish(&mut self, shared: &'a Shared<T>, ticket: Ticket, _: &'static Location<'static>) -> Self::Output {
-        match ticket {
-            Ticket::Sent => Ok(()),
-            Ticket::Granted => shared.send_reserved(self.value()).map_err(SendError),
-            Ticket::Closed | Ticket::Wants(_) => Err(SendError(self.value())),
+    fn finish(&mut self, with_value: WithValue<'a, T>, ticket: Ticket, _: &'static Location<'static>) -> Self::Output {
+        if ticket == Ticket::Sent {
+            return Ok(());
         }
+        let (shared, value) = with_value.into_parts();
+        if ticket == Ticket::Granted { shared.send_reserved(value).map_err(SendError) } else { Err(SendError(value)) }
     }
 
-    fn give_back(&mut self, shared: &&'a Shared<T>, ticket: Ticket) {
+    fn give_back(&mut self, shared: &WithValue<'a, T>, ticket: Ticket) {
         if ticket == Ticket::Granted {
             shared.free(1);
         }
     }
 
     /// Whoever stood behind may want less.
-    fn left(&mut self, shared: &&'a Shared<T>, locked: &mut Locked<'_, State<T>, Ticket>) {
+    fn left(&mut self, shared: &WithValue<'a, T>, locked: &mut Locked<'_, State<T>, Ticket>) {
         shared.settle(locked);
     }
 }
@@ -124,7 +121,7 @@ impl<T, P: Handle<Target = Shared<T>>, B: Becomes<P>> Operation<P> for Reserves<
         note_send(object, at);
     }
 
-    fn try_now(&mut self, shared: &P) -> Option<Ticket> {
+    fn try_now(&mut self, shared: &mut P) -> Option<Ticket> {
         if self.count > shared.slots() {
             return Some(Ticket::Closed);
         }
@@ -179,25 +176,20 @@ impl<'a, T> Becomes<&'a Shared<T>> for Many {
     }
 }
 
-/// One slot becomes an [`OwnedPermit`], with the sender that is kept here meanwhile.
-pub struct Owned<T> {
-    /// None once it was given out.
-    sender: Option<Sender<T>>,
+impl<T> Takes<Owned> for Shared<T> {
+    type Item = Sender<T>;
 }
 
-impl<T> Owned<T> {
-    pub(super) fn new(sender: Sender<T>) -> Self {
-        Self { sender: Some(sender) }
-    }
-}
+/// One slot becomes an [`OwnedPermit`], with the sender that is kept in the handle meanwhile.
+pub struct Owned;
 
-impl<T> Becomes<Arc<Shared<T>>> for Owned<T> {
+impl<T> Becomes<Bringing<Arc<Shared<T>>, Self>> for Owned {
     type Permits = OwnedPermit<T>;
 
     const NAME: &'static str = "ReserveOwned";
 
-    fn become_permits(&mut self, _: Arc<Shared<T>>, _: usize) -> OwnedPermit<T> {
-        OwnedPermit::new(self.sender.take().expect("granted once"))
+    fn become_permits(&mut self, with_sender: Bringing<Arc<Shared<T>>, Self>, _: usize) -> OwnedPermit<T> {
+        OwnedPermit::new(with_sender.into_parts().1)
     }
 }
 
@@ -228,7 +220,7 @@ impl<'a, T> Operation<&'a Shared<T>> for Closes {
         wait::note(wait::Wait { kind: WaitKind::Closed, object: self.number, at });
     }
 
-    fn try_now(&mut self, shared: &&'a Shared<T>) -> Option<()> {
+    fn try_now(&mut self, shared: &mut &'a Shared<T>) -> Option<()> {
         let is_closed = shared.is_closed();
         if !is_closed {
             self.number = shared.number();

@@ -1,7 +1,7 @@
 //! What is waited for at a queue: room, an item, the end of the work.
 
 use super::super::semaphore::{Semaphore, Ticket as Permit};
-use super::super::wait_list::{Bringing, Entered, Locked, Operation, Takes, Wait, WaitList};
+use super::super::wait_list::{Bringing, Entered, Locked, Operation, Takes, Value, Wait, WaitList};
 use super::error::{GetError, PutError};
 use super::{Item, Queue};
 use crate::base::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use crate::task::wait::{self, WaitKind};
 use std::panic::Location;
 
 /// The future of [`Queue::put`].
-pub type Put<'a, T> = Wait<Bringing<'a, Queue<T>>, Putting>;
+pub type Put<'a, T> = Wait<Bringing<&'a Queue<T>, Value>, Putting>;
 
 /// The future of [`Queue::get`].
 pub type Get<'a, T> = Wait<&'a Queue<T>, Getting>;
@@ -44,7 +44,7 @@ macro_rules! waits_for_permit {
             wait::note(wait::Wait { kind: WaitKind::$kind, object, at });
         }
 
-        fn try_now(&mut self, queue: &$handle) -> Option<Permit> {
+        fn try_now(&mut self, queue: &mut $handle) -> Option<Permit> {
             permit_now(&queue.$semaphore)
         }
 
@@ -64,23 +64,23 @@ macro_rules! waits_for_permit {
     };
 }
 
-impl<T> Takes for Queue<T> {
+impl<T> Takes<Value> for Queue<T> {
     type Item = T;
 }
 
 /// Waiting for room, with an item.
 pub struct Putting(pub(super) ());
 
-impl<'a, T> Operation<Bringing<'a, Queue<T>>> for Putting {
+impl<'a, T> Operation<Bringing<&'a Queue<T>, Value>> for Putting {
     type Output = Result<(), PutError<T>>;
 
     const NAME: &'static str = "Put";
 
-    waits_for_permit!(room, Send, Bringing<'a, Queue<T>>);
+    waits_for_permit!(room, Send, Bringing<&'a Queue<T>, Value>);
 
     fn finish(
         &mut self,
-        bringing: Bringing<'a, Queue<T>>,
+        bringing: Bringing<&'a Queue<T>, Value>,
         ticket: Permit,
         _: &'static Location<'static>,
     ) -> Self::Output {

@@ -291,7 +291,7 @@ impl<T> Operation<&Shared<T>> for Changing<'_> {
         wait::note(wait::Wait { kind: WaitKind::Changed, object, at });
     }
 
-    fn try_now(&mut self, shared: &&Shared<T>) -> Option<Ticket> {
+    fn try_now(&mut self, shared: &mut &Shared<T>) -> Option<Ticket> {
         (shared.version() != *self.seen).then_some(Ticket::Woken)
     }
 

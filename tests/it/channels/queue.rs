@@ -5,7 +5,7 @@ use crate::{message_of, panic_quietly, runtimes};
 use mainspring::runtime::Builder;
 use mainspring::sync::queue::Queue;
 use mainspring::sync::queue::error::{TryGetError, TryPutError};
-use mainspring::sync::{broadcast, watch};
+use mainspring::sync::{broadcast, mpsc, watch};
 use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -79,10 +79,13 @@ fn a_task_may_carry_what_lives_for_ever_through_every_channel() {
     runtime.block_on(async {
         let queue = Arc::new(Queue::<&'static str>::bounded(1));
         let (sender, mut receiver) = broadcast::channel::<&'static str>(1);
+        let (to_one, mut from_one) = mpsc::channel::<&'static str>(1);
         let (watched, mut watcher) = watch::channel::<&'static str>("none");
         let task = mainspring::spawn(async move {
             queue.put("a").await.unwrap();
             let had = (queue.get().await.unwrap(), receiver.recv().await.unwrap());
+            to_one.send("e").await.unwrap();
+            to_one.reserve_owned().await.unwrap().send("f");
             watcher.changed().await.unwrap();
             assert!(watcher.wait_for(|value| *value == "c").await.is_ok());
             queue.task_done();
@@ -93,6 +96,7 @@ fn a_task_may_carry_what_lives_for_ever_through_every_channel() {
             (had, *item)
         });
         assert!(sender.send("b").is_ok() && watched.send("c").is_ok());
+        assert_eq!((from_one.recv().await, from_one.recv().await), (Some("e"), Some("f")));
         assert_eq!(task.await.unwrap(), (("a", "b"), "d"));
     });
 }
