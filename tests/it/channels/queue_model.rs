@@ -117,7 +117,8 @@ impl<'a> Reference<'a> {
         let index = match self.order {
             0 => 0,
             1 => self.items.len().checked_sub(1)?,
-            _ => self.items.iter().enumerate().min_by_key(|(_, item)| **item)?.0,
+            // Of equals the one that was put in first, which need not be the one that was begun to be put first.
+            _ => self.items.iter().enumerate().min_by_key(|(_, item)| item.0)?.0,
         };
         (index < self.items.len()).then(|| self.items.remove(index))
     }
