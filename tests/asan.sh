@@ -27,6 +27,8 @@ mkdir -p "$CARGO_TARGET_DIR"
 # an enter guard holds that is dropped out of order, since the slot may still point there; what tests forget on purpose.
 printf 'leak:%s\n' mainspring::base::quiet::bury it::misuse::guards::mis_09 it::misuse::guards::mis_11 \
     it::group::borrowed_ends::mis_11 it::group::cancels::scp_07 it::group::local::scp_07 it::group::sets::mis_11 \
+    it::group::combine_ends::scp_07 it::group::local_send::scp_07 it::channels::broadcast::mis_11 it::channels::mpsc::misuse::mis_11 \
+    it::channels::oneshot::mis_11 it::channels::watch::mis_11 it::channels::queue_ends::mis_11 it::task_local::mis_11 \
     it::sync::misuse::mis_11 sync::wait_list::tests::model_mis_11 sync::wait_list::tests::a_crowd_is_woken \
     >"$CARGO_TARGET_DIR/leaks-meant"
 
@@ -40,5 +42,6 @@ must_report() {
 must_report 'let b = Box::into_raw(Box::new(7)); unsafe { drop(Box::from_raw(b)); b.read() };' heap-use-after-free
 must_report 'std::mem::forget(std::hint::black_box(vec![7_u8; 100]));' LeakSanitizer
 
+# What is freed stays in the sanitizer's quarantine, so those that weigh a channel's memory are left out.
 set -x
-cargo +nightly test --no-fail-fast --target "$TARGET" --lib --test it -- "$@"
+cargo +nightly test --no-fail-fast --target "$TARGET" --lib --test it -- --skip channels::mpsc::waiting::syn_12 "$@"

@@ -10,6 +10,7 @@
 //! Read in this order: what is woken together, who holds what, the wait list, then what is built on it, from the simplest.
 
 mod batch;
+mod bringing;
 mod holder;
 mod wait_list;
 

@@ -1,7 +1,8 @@
 //! Channels with so many slots: whoever sends waits for one.
 
 use super::super::blocking;
-use super::super::wait_list::{Bringing, Value, Wait};
+use super::super::bringing::{Bringing, Value};
+use super::super::wait_list::Wait;
 use super::error::{SendError, TrySendError};
 use super::permits::{OwnedPermit, Permit, PermitIterator};
 use super::receiver::Receiver;

@@ -1,6 +1,7 @@
 //! What can be waited for at the senders' end: a slot and the sending with it, slots, the end.
 
-use super::super::wait_list::{Bringing, Entered, Handle, Locked, Operation, Takes, Value, WaitList};
+use super::super::bringing::{Bringing, Takes, Value};
+use super::super::wait_list::{Entered, Handle, Locked, Operation, WaitList};
 use super::error::SendError;
 use super::permits::{OwnedPermit, Permit, PermitIterator};
 use super::sender::Sender;

@@ -34,9 +34,10 @@ pub use item::Item;
 pub use waits::{Get, GetItem, Join, Put};
 
 use super::blocking;
+use super::bringing::Bringing;
 use super::desk::Desk;
 use super::semaphore::{Semaphore, Ticket as Permit, TryAcquireError};
-use super::wait_list::{Bringing, Wait};
+use super::wait_list::Wait;
 use error::{GetError, PutError, TryGetError, TryPutError};
 use heap::Heap;
 use std::fmt;

@@ -1,7 +1,8 @@
 //! What is waited for at a queue: room, an item, the end of the work.
 
+use super::super::bringing::{Bringing, Takes, Value};
 use super::super::semaphore::{Semaphore, Ticket as Permit};
-use super::super::wait_list::{Bringing, Entered, Locked, Operation, Takes, Value, Wait, WaitList};
+use super::super::wait_list::{Entered, Locked, Operation, Wait, WaitList};
 use super::error::{GetError, PutError};
 use super::{Item, Queue};
 use crate::base::atomic::{AtomicUsize, Ordering};
