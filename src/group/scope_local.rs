@@ -39,7 +39,7 @@ pub type ScopeSend<'env, B, F, R, E> = Nested<B, F, R, E, StoredSend<'env>>;
 /// **Strict**, as far as the scope is concerned: dropping this future drops the children, at once. What each of them loses by it is its own affair.
 ///
 /// # Errors
-/// [`GroupError`], if anything went wrong, or if the scope was cancelled from around it.
+/// [`GroupError`](super::GroupError), if anything went wrong, or if the scope was cancelled from around it.
 ///
 /// # Panics
 /// Polled outside a runtime.

@@ -14,7 +14,7 @@
 //! - **Q2** A closed queue takes nothing any more, by a word that stands beside the items under the same lock. Then permits mean
 //!   nothing: whoever gets takes what is left, and has nothing only if there is nothing left.
 //! - **Q3** No lock is held over a user's code. Those who put compare nothing; those who get put in order what came since, at a
-//!   desk ([`desk`](super::desk)). So a getter may wait on its thread while another compares, and nobody else waits for that.
+//!   desk (`sync::desk`). So a getter may wait on its thread while another compares, and nobody else waits for that.
 //! - **Q4** A comparison that panics costs nothing but that call: the items are all there, the permit goes back, and the next one to
 //!   get puts them in order anew.
 //! - **Q5** An item counts as unfinished from just before others can get it until it is marked as done, once.
