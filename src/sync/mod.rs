@@ -15,6 +15,7 @@ mod holder;
 mod wait_list;
 
 mod blocking;
+mod closing;
 mod desk;
 
 mod barrier;

@@ -20,7 +20,7 @@ fn limited(threads: usize) -> Runtime {
 }
 
 /// A job that holds its thread until the sender is used or dropped.
-fn hold(runtime: &Runtime) -> (mpsc::Sender<()>, JoinHandle<()>) {
+pub(super) fn hold(runtime: &Runtime) -> (mpsc::Sender<()>, JoinHandle<()>) {
     let (open, gate) = mpsc::channel();
     let (begun, has_begun) = mpsc::channel();
     let job = runtime.handle().spawn_blocking(move || {

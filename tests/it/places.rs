@@ -1,27 +1,16 @@
 //! Waiting for a place in the queue of blocking jobs. Cases of the catalogue: BLK-01, BLK-08.
 
-use super::{PATIENCE, builders, message_of, poll_with, runtimes};
+use super::blocking::hold;
+use super::{builders, message_of, poll_with, runtimes};
 use mainspring::runtime::{Builder, Runtime};
-use mainspring::task::{CancelCause, JoinHandle, reserve_blocking, spawn_blocking, try_spawn_blocking};
+use mainspring::task::{CancelCause, reserve_blocking, spawn_blocking, try_spawn_blocking};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 /// One thread, and so many that may wait.
 fn narrow(queue: usize) -> Runtime {
     Builder::new_current_thread().max_blocking_threads(1).max_blocking_queue(queue).build().unwrap()
-}
-
-/// A job that holds the pool's one thread until the sender goes.
-fn hold(runtime: &Runtime) -> (mpsc::Sender<()>, JoinHandle<()>) {
-    let (open, gate) = mpsc::channel();
-    let (begun, has_begun) = mpsc::channel();
-    let job = runtime.handle().spawn_blocking(move || {
-        begun.send(()).unwrap();
-        let _ = gate.recv();
-    });
-    has_begun.recv_timeout(PATIENCE).unwrap();
-    (open, job)
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! The end that sends to all.
 
-use super::super::wait_list::{Entered, Locked, Operation, Wait, WaitList};
+use super::super::closing::Closing;
+use super::super::wait_list::Wait;
 use super::error::SendError;
 use super::receiver::Receiver;
 use super::shared::{End, Shared};
-use crate::task::wait::{self, WaitKind};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -213,39 +213,3 @@ impl<T> fmt::Debug for WeakSender<T> {
 
 /// The future of [`Sender::closed`].
 pub type Closed<'a, T> = Wait<&'a Shared<T>, Closing>;
-
-/// Waiting for the last receiver to go.
-pub struct Closing(());
-
-/// What a waiter has in hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ticket {
-    Waits,
-    /// The last one went.
-    Closed,
-}
-
-impl<T> Operation<&Shared<T>> for Closing {
-    type State = ();
-    type Ticket = Ticket;
-    type Output = ();
-
-    const NAME: &'static str = "Closed";
-
-    fn list(shared: &Shared<T>) -> &WaitList<(), Ticket> {
-        &shared.closings
-    }
-
-    fn note(&self, object: u64, at: &'static Location<'static>) {
-        wait::note(wait::Wait { kind: WaitKind::Closed, object, at });
-    }
-
-    fn enter(&mut self, shared: &&Shared<T>, _: &mut Locked<'_, (), Ticket>) -> Entered<Ticket> {
-        if shared.receivers() == 0 { Entered::Granted(Ticket::Closed) } else { Entered::Waits(Ticket::Waits) }
-    }
-
-    fn finish(&mut self, _: &Shared<T>, _: Ticket, _: &'static Location<'static>) {}
-
-    /// Others that wait were told, too.
-    fn give_back(&mut self, _: &&Shared<T>, _: Ticket) {}
-}

@@ -1,9 +1,10 @@
 //! What all ends of a channel share.
 
+use super::super::closing::{self, Closable};
 use super::super::wait_list::{Locked, WaitList};
 use super::error::{SendError, TryRecvError};
 use super::kept::{Kept, Next};
-use super::{receiver, sender};
+use super::receiver;
 use crate::base::atomic::{AtomicU64, Ordering};
 use std::fmt;
 use std::panic::RefUnwindSafe;
@@ -16,7 +17,7 @@ pub struct Shared<T> {
     /// How many were sent: changed under the lock, read by anybody.
     sent: AtomicU64,
     /// Who waits for the last receiver to go.
-    pub(super) closings: WaitList<(), sender::Ticket>,
+    pub(super) closings: WaitList<(), closing::Ticket>,
 }
 
 /// What the lock protects.
@@ -115,7 +116,7 @@ impl<T> Shared<T> {
         let (gone, spare) = (locked.kept.leave(at), locked.kept.spare_room());
         drop(locked);
         if is_last {
-            closing.grant_all(sender::Ticket::Closed);
+            closing.grant_all(closing::Ticket::Closed);
         }
         drop(closing);
         drop((gone, spare));
@@ -160,6 +161,16 @@ impl<T> fmt::Debug for Shared<T> {
         let mut shown = f.debug_struct("Broadcast");
         shown.field("kept", &kept).field("sent", &sent).field("receivers", &receivers);
         shown.field("senders", &senders).field("waiters", &waiters).finish()
+    }
+}
+
+impl<T> Closable for Shared<T> {
+    fn closings(&self) -> &WaitList<(), closing::Ticket> {
+        &self.closings
+    }
+
+    fn receivers(&self) -> usize {
+        self.receivers()
     }
 }
 

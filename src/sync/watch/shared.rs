@@ -1,8 +1,9 @@
 //! What all ends of a channel share, and the borrow of a value.
 
+use super::super::closing::{self, Closable};
 use super::super::desk::{Desk, Seated};
 use super::super::wait_list::WaitList;
-use super::{receiver, sender};
+use super::receiver;
 use crate::base::atomic::{AtomicU64, AtomicUsize, Condvar, Ordering};
 use crate::base::context;
 use std::marker::PhantomData;
@@ -21,7 +22,7 @@ pub struct Shared<T> {
     /// Who waits for a change, or for the last sender to go.
     pub(super) changes: WaitList<(), receiver::Ticket>,
     /// Who waits for the last receiver to go.
-    pub(super) closings: WaitList<(), sender::Ticket>,
+    pub(super) closings: WaitList<(), closing::Ticket>,
     senders: AtomicUsize,
     receivers: AtomicUsize,
 }
@@ -91,7 +92,7 @@ impl<T> Shared<T> {
         let mut waiting = self.closings.lock();
         // ORDER: AcqRel, pairs with the Acquire in `receivers`, and with itself.
         if self.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            waiting.grant_all(sender::Ticket::Closed);
+            waiting.grant_all(closing::Ticket::Closed);
         }
     }
 
@@ -243,6 +244,16 @@ impl<T> Drop for Ref<'_, T> {
 impl<T: fmt::Debug> fmt::Debug for Ref<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T> Closable for Shared<T> {
+    fn closings(&self) -> &WaitList<(), closing::Ticket> {
+        &self.closings
+    }
+
+    fn receivers(&self) -> usize {
+        self.receivers()
     }
 }
 
