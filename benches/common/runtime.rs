@@ -117,13 +117,17 @@ pub(crate) trait Leaves: 'static {
     /// An empty buffer.
     fn buffer() -> Self::Buffer;
 
-    /// Reads what there is; 0 at the end of the stream.
-    fn read(stream: &mut Self::Stream, into: &mut Self::Buffer) -> impl Future<Output = io::Result<usize>> + Send;
+    /// Reads what there is; 0 at the end of the stream. One lifetime for both, so that whoever can gives its crate's own future,
+    /// as a user's `await` would have it: an `async` block around it holds the arguments a second time.
+    fn read<'a>(
+        stream: &'a mut Self::Stream,
+        into: &'a mut Self::Buffer,
+    ) -> impl Future<Output = io::Result<usize>> + Send;
 
     /// Writes the first `count` bytes, all of them.
-    fn write_all(
-        stream: &mut Self::Stream,
-        from: &mut Self::Buffer,
+    fn write_all<'a>(
+        stream: &'a mut Self::Stream,
+        from: &'a mut Self::Buffer,
         count: usize,
     ) -> impl Future<Output = io::Result<()>> + Send;
 }

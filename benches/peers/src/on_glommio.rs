@@ -100,15 +100,18 @@ impl Leaves for Glommio {
         [0; BUFFER]
     }
 
-    fn read(stream: &mut Self::Stream, into: &mut Self::Buffer) -> impl Future<Output = io::Result<usize>> + Send {
+    fn read<'a>(
+        stream: &'a mut Self::Stream,
+        into: &'a mut Self::Buffer,
+    ) -> impl Future<Output = io::Result<usize>> + Send {
         let read = async { stream.get().read(into).await };
         // SAFETY: as in `sleep`.
         unsafe { Here::new(read) }
     }
 
-    fn write_all(
-        stream: &mut Self::Stream,
-        from: &mut Self::Buffer,
+    fn write_all<'a>(
+        stream: &'a mut Self::Stream,
+        from: &'a mut Self::Buffer,
         count: usize,
     ) -> impl Future<Output = io::Result<()>> + Send {
         let write_all = async move { stream.get().write_all(&from[..count]).await };

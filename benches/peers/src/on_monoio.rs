@@ -105,7 +105,10 @@ impl Leaves for Monoio {
         Vec::with_capacity(BUFFER)
     }
 
-    fn read(stream: &mut Self::Stream, into: &mut Vec<u8>) -> impl Future<Output = io::Result<usize>> + Send {
+    fn read<'a>(
+        stream: &'a mut Self::Stream,
+        into: &'a mut Vec<u8>,
+    ) -> impl Future<Output = io::Result<usize>> + Send {
         let read = async {
             let (result, buffer) = stream.get().read(mem::take(into)).await;
             *into = buffer;
@@ -115,9 +118,9 @@ impl Leaves for Monoio {
         unsafe { Here::new(read) }
     }
 
-    fn write_all(
-        stream: &mut Self::Stream,
-        from: &mut Vec<u8>,
+    fn write_all<'a>(
+        stream: &'a mut Self::Stream,
+        from: &'a mut Vec<u8>,
         count: usize,
     ) -> impl Future<Output = io::Result<()>> + Send {
         let write_all = async move {

@@ -197,15 +197,18 @@ impl Leaves for Nio {
         [0; BUFFER]
     }
 
-    fn read(stream: &mut Stream, into: &mut Self::Buffer) -> impl Future<Output = io::Result<usize>> + Send {
+    fn read<'a>(
+        stream: &'a mut Stream,
+        into: &'a mut Self::Buffer,
+    ) -> impl Future<Output = io::Result<usize>> + Send {
         let read = async { stream.open().await?.read(into).await };
         // SAFETY: as in `sleep`.
         unsafe { Here::new(read) }
     }
 
-    fn write_all(
-        stream: &mut Stream,
-        from: &mut Self::Buffer,
+    fn write_all<'a>(
+        stream: &'a mut Stream,
+        from: &'a mut Self::Buffer,
         count: usize,
     ) -> impl Future<Output = io::Result<()>> + Send {
         let write_all = async move {

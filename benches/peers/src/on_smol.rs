@@ -241,12 +241,19 @@ impl Leaves for Smol {
         [0; BUFFER]
     }
 
-    async fn read(stream: &mut TcpStream, into: &mut Self::Buffer) -> io::Result<usize> {
-        stream.read(into).await
+    fn read<'a>(
+        stream: &'a mut TcpStream,
+        into: &'a mut Self::Buffer,
+    ) -> impl Future<Output = io::Result<usize>> + Send {
+        stream.read(into)
     }
 
-    async fn write_all(stream: &mut TcpStream, from: &mut Self::Buffer, count: usize) -> io::Result<()> {
-        stream.write_all(&from[..count]).await
+    fn write_all<'a>(
+        stream: &'a mut TcpStream,
+        from: &'a mut Self::Buffer,
+        count: usize,
+    ) -> impl Future<Output = io::Result<()>> + Send {
+        stream.write_all(&from[..count])
     }
 }
 
