@@ -13,6 +13,7 @@ pub(crate) mod common;
 mod connections;
 mod echo;
 mod files;
+mod loader;
 mod locks;
 mod memory;
 mod outside;
@@ -39,6 +40,7 @@ pub(crate) fn cases<F: Field>() -> Vec<Case> {
         connections::cases::<F>,
         outside::cases::<F>,
         blocking::cases::<F>,
+        loader::cases::<F>,
         files::cases::<F>,
         children::cases::<F>,
     ];

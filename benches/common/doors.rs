@@ -3,6 +3,7 @@
 //! Each is a trait of which a [`Runtime`](super::runtime::Runtime) names an implementor; one whose crate has no such thing
 //! names [`Nobody`], and is not asked.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -17,6 +18,33 @@ pub(crate) trait Blocking: 'static {
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static;
+
+    /// Makes an output for each of `0..count` on so many threads and gives them to `take` in order, while the next ones are made.
+    /// As most crates' users would: so many closures under way, and the oldest is waited for.
+    fn in_order<M, T>(
+        threads: usize,
+        count: usize,
+        make: M,
+        mut take: impl FnMut(T) + Send,
+    ) -> impl Future<Output = ()> + Send
+    where
+        M: Fn(usize) -> T + Copy + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        async move {
+            let start = |key| Self::start(move || make(key));
+            let mut under_way: VecDeque<_> = (0..threads.min(count)).map(start).collect();
+            let mut next = under_way.len();
+            while let Some(oldest) = under_way.pop_front() {
+                let made = oldest.await;
+                if next < count {
+                    under_way.push_back(start(next));
+                    next += 1;
+                }
+                take(made);
+            }
+        }
+    }
 }
 
 /// Files, as the crate says one should use them.

@@ -5,6 +5,7 @@ use crate::benches::common::case::Class;
 use crate::benches::common::doors::{Blocking, Children, Files, Nobody};
 use crate::benches::common::runtime::{Join, Runtime};
 use mainspring::fs::{self, File, OpenOptions};
+use mainspring::group::{On, map_on};
 use mainspring::process::{Command, Stdio};
 use std::future::Future;
 use std::io;
@@ -21,6 +22,18 @@ impl Blocking for Doors {
     {
         let job = mainspring::task::spawn_blocking(job);
         async move { job.await.expect("the closure does not panic") }
+    }
+
+    async fn in_order<M, T>(threads: usize, count: usize, make: M, mut take: impl FnMut(T) + Send)
+    where
+        M: Fn(usize) -> T + Copy + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let on = On::threads(threads).window(4 * threads);
+        let mut made = map_on(on, 0..count, move |key| async move { make(key) });
+        while let Some(one) = made.next().await {
+            take(one);
+        }
     }
 }
 
