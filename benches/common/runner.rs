@@ -130,7 +130,7 @@ impl Plan {
         }
         plan.bench &= !test;
         if plan.rounds == 0 {
-            plan.rounds = if plan.size == Size::Quick { 3 } else { 5 };
+            plan.rounds = if plan.size == Size::Quick { 1 } else { 5 };
         }
         Some(plan)
     }

@@ -16,6 +16,8 @@ pub(crate) struct Row {
 /// The values of a row, summed up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Summary {
+    /// How many there are.
+    pub(crate) rounds: usize,
     /// The least and the greatest.
     pub(crate) range: (f64, f64),
     /// Between these two lies the middle half, rounded outwards: with three rounds it is the range.
@@ -29,7 +31,7 @@ impl Summary {
         values.sort_by(f64::total_cmp);
         let last = values.len() - 1;
         let quartiles = (values[last / 4], values[last - last / 4]);
-        Self { range: (values[0], values[last]), quartiles, median: quantile(&mut values, 0.5) }
+        Self { rounds: values.len(), range: (values[0], values[last]), quartiles, median: quantile(&mut values, 0.5) }
     }
 }
 

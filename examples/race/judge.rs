@@ -1,7 +1,8 @@
 //! Who is ahead: every row of the table, and how we stand in it against the best of the others.
 //!
 //! The middle half of our rounds is compared with that of the best peer's. Where the two overlap, a difference of
-//! the medians may be chance, and the row is level. Less is better in every row.
+//! the medians may be chance, and the row is level. One round has no halves: it is taken for the middle of what most rows
+//! spread by. Less is better in every row.
 
 use crate::benches::common::case::{Class, FLOOR};
 use crate::benches::common::table::{Row, Summary, Table};
@@ -102,13 +103,25 @@ fn verdicts(answers: &[(String, Summary)]) -> Vec<Verdict> {
     answers.iter().filter(|(name, _)| is_ours(name)).map(verdict).collect()
 }
 
+/// By so much a single value may be off, either way: with two of them, what the server rows call a tie.
+const SPREAD_OF_ONE: f64 = 0.04;
+
 fn standing(ours: Summary, best: Summary) -> Standing {
-    if ours.quartiles.1 < best.quartiles.0 {
+    let (ours, best) = (middle(ours), middle(best));
+    if ours.1 < best.0 {
         Standing::Ahead
-    } else if ours.quartiles.0 > best.quartiles.1 {
+    } else if ours.0 > best.1 {
         Standing::Behind
     } else {
         Standing::Level
+    }
+}
+
+/// Between these two lies the middle half.
+fn middle(summary: Summary) -> (f64, f64) {
+    match summary.rounds {
+        1 => (summary.median * (1.0 - SPREAD_OF_ONE), summary.median * (1.0 + SPREAD_OF_ONE)),
+        _ => summary.quartiles,
     }
 }
 
@@ -126,5 +139,8 @@ mod tests {
         // One bad round among seven does not hide a difference.
         let disturbed = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9.0];
         assert_eq!(standing(of(&disturbed), of(&[2.0; 7])), Standing::Ahead);
+        // One round shows only what is larger than most spreads.
+        assert_eq!(standing(of(&[1.0]), of(&[1.07])), Standing::Level);
+        assert_eq!(standing(of(&[1.0]), of(&[1.1])), Standing::Ahead);
     }
 }

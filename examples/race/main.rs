@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   cargo run --release --example race                  mainspring, tokio, smol and nio; about ten minutes
-//!     --quick                                           a first look in a minute or two: a tenth of the work, and nothing long
+//!     --quick                                           a first look in a minute: one round, a tenth of the work, and nothing long
 //!     --full                                            seven rounds, and what each costs to build
 //!     --all                                             monoio, glommio and compio too, which take minutes to build
 //!     --rounds N  --unpinned  --out DIR                 as they say; DIR is target/race

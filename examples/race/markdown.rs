@@ -41,14 +41,14 @@ fn how(plan: &Plan) -> String {
         "Nothing is pinned but the load."
     };
     format!(
-        "{cpus} cpus, Linux {}, {}; {size}, {} rounds, interleaved, each measurement in a process of its own. {pinned} \
+        "{cpus} cpus, Linux {}, {}; {size}, {}, interleaved, each measurement in a process of its own. {pinned} \
          A cell: median, ± half the distance between the quartiles, and in brackets the ratio to tokio with as many \
          threads. Ahead, level or behind: against the best peer of the row, level where the middle halves of the rounds \
-         overlap. `cpu` counts the \
+         overlap, or within 8 % where there is one round. `cpu` counts the \
          process's time on all cpus; the wall time of the same passes is in values.tsv.",
         output_of("uname", "-r"),
         output_of("rustc", "--version"),
-        plan.rounds,
+        if plan.rounds == 1 { "1 round".to_owned() } else { format!("{} rounds", plan.rounds) },
     )
 }
 
@@ -88,9 +88,12 @@ fn cells(question: &Question, class: Class, runtimes: &[&str]) -> Vec<String> {
 }
 
 fn cell(answer: Summary, yardstick: Option<Summary>) -> String {
-    let spread = (answer.quartiles.1 - answer.quartiles.0) / 2.0 / answer.median * 100.0;
+    let spread = match answer.rounds {
+        1 => String::new(),
+        _ => format!(" ±{:.0} %", (answer.quartiles.1 - answer.quartiles.0) / 2.0 / answer.median * 100.0),
+    };
     let ratio = yardstick.map_or(String::new(), |yardstick| format!(" ({})", ratio(answer.median / yardstick.median)));
-    format!("{} ±{spread:.0} %{ratio}", number(answer.median))
+    format!("{}{spread}{ratio}", number(answer.median))
 }
 
 /// `ct: **ahead** .63`; the flavour is left out where there is only one.
