@@ -39,10 +39,6 @@ impl Owned {
         Self { head: Cell::new(ptr::null()), len: Cell::new(0), home: ptr::from_ref(home).cast() }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len.get()
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.len.get() == 0
     }

@@ -4,11 +4,14 @@ use super::blocking::Running;
 use super::core::Core;
 use super::shared::{Shared, coarse_ms};
 use crate::base::atomic::{Mutex, Ordering};
-use crate::task::{Header, Id, panic_message, wait};
+use crate::task::{Header, Id, Queued, panic_message, wait};
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::mem;
 use std::panic::Location;
+use std::ptr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// So many tasks are described one by one; of the rest only the number is kept.
@@ -84,7 +87,11 @@ pub struct TaskInfo {
 
 impl TaskInfo {
     fn of(header: &Header, now_ms: u32) -> Self {
-        let waiting_for = if header.has_started() { wait::of(header).to_string() } else { "its first poll".to_owned() };
+        let waiting_for = match (header.has_started(), header.is_being_polled()) {
+            (false, _) => "its first poll".to_owned(),
+            (true, true) => "nothing: it is being polled".to_owned(),
+            (true, false) => wait::of(header).to_string(),
+        };
         Self {
             id: header.public_id(),
             name: header.name().map(str::to_owned),
@@ -220,28 +227,71 @@ impl fmt::Display for ShutdownReport {
 }
 
 /// What the workers have noted on their way out.
+///
+/// Each notes the tasks of its own registry before it cancels the first. But a sibling that is done with its own goes on with what
+/// it steals, and would cancel a task whose home is still in a long poll, and has noted nothing yet. So whoever cancels a task of
+/// another's notes it first, if its home has not; and the home leaves those out. Both do so under the lock, so each task is noted once.
 pub(crate) struct Report {
-    locked: Mutex<ShutdownReport>,
+    locked: Mutex<Notes>,
+}
+
+#[derive(Default)]
+struct Notes {
+    report: ShutdownReport,
+    /// The workers that have noted their tasks, by index.
+    noted: Vec<usize>,
+    /// The numbers of the tasks that a sibling has noted before their home did.
+    ahead: BTreeSet<u64>,
+}
+
+impl Notes {
+    fn note(&mut self, task: &Header, now_ms: u32) {
+        self.report.cancelled_count += 1;
+        if self.report.cancelled.len() < DESCRIBED_MAX {
+            self.report.cancelled.push(TaskInfo::of(task, now_ms));
+        }
+    }
 }
 
 impl Report {
     pub(super) fn new() -> Self {
-        Self { locked: Mutex::new(ShutdownReport::default()) }
+        Self { locked: Mutex::new(Notes::default()) }
     }
 
     /// A worker is about to cancel its tasks: notes who they are.
     pub(super) fn take_down(&self, core: &Core) {
         core.worker().driver.refresh();
-        let tasks = describe(core);
-        let mut report = self.locked.lock();
-        report.cancelled_count += core.owned.len();
-        let room = DESCRIBED_MAX.saturating_sub(report.cancelled.len());
-        report.cancelled.extend(tasks.into_iter().take(room));
+        let now_ms = coarse_ms(&core.worker().driver);
+        let mut notes = self.locked.lock();
+        notes.noted.push(core.index);
+        core.owned.for_each(|task| {
+            if !notes.ahead.contains(&task.id) {
+                notes.note(task, now_ms);
+            }
+        });
+    }
+
+    /// A worker that has noted its own tasks is about to cancel this one, which it found in some queue.
+    pub(super) fn take_down_one(&self, core: &Core, task: &Queued) {
+        let task = task.header();
+        if core.owned.holds(task) {
+            return;
+        }
+        let mut notes = self.locked.lock();
+        // One that no worker has seen yet becomes this one's, and is in nobody's notes.
+        if task.flags.get().linked {
+            let home = core.shared.workers.iter().position(|worker| ptr::eq(task.home(), Arc::as_ptr(worker).cast()));
+            if home.is_some_and(|home| notes.noted.contains(&home)) {
+                return;
+            }
+            notes.ahead.insert(task.id);
+        }
+        notes.note(task, coarse_ms(&core.worker().driver));
     }
 
     /// The report as it stands, with the workers that have not left and what they are stuck in.
     pub(crate) fn finish(&self, shared: &Shared, complete: bool) -> ShutdownReport {
-        let mut report = mem::take(&mut *self.locked.lock());
+        let mut report = mem::take(&mut self.locked.lock().report);
         report.complete = complete;
         if !complete {
             for worker in &shared.workers {

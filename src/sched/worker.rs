@@ -409,6 +409,7 @@ impl Core {
         let mut any = false;
         while let Some(task) = self.next_task() {
             any = true;
+            self.shared.report.take_down_one(self, &task);
             task.cancel_for_shutdown();
             let kept = self.run(task);
             debug_assert!(kept, "nobody gives a core away while the runtime ends");

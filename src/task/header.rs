@@ -151,6 +151,11 @@ impl Header {
         self.polls.load(Ordering::Relaxed) > 0
     }
 
+    /// Is it in a poll at this moment? By the time it is read that may be over.
+    pub(crate) fn is_being_polled(&self) -> bool {
+        self.has_started() && self.state.is_running()
+    }
+
     /// The address of the scheduler part this task belongs to.
     #[inline]
     pub(crate) fn home(&self) -> *const () {

@@ -244,6 +244,12 @@ impl State {
         after_drop(before)
     }
 
+    /// Is it being polled, or has never been?
+    pub(super) fn is_running(&self) -> bool {
+        // ORDER: Relaxed, for a human's eyes: by the time it is read the poll may be over.
+        self.0.load(Ordering::Relaxed) & RUNNING != 0
+    }
+
     /// Is the future gone?
     pub(super) fn is_done(&self) -> bool {
         // ORDER: Acquire, pairs with `complete`.

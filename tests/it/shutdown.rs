@@ -316,3 +316,45 @@ fn a_task_that_wakes_itself_for_ever_is_ended_by_the_shutdown() {
         watch.assert_freed();
     }
 }
+
+#[test]
+fn whom_a_sibling_cancels_before_its_home_has_noted_it_is_in_the_report_and_once() {
+    let runtime = Builder::new_multi_thread().workers(2).build().unwrap();
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let home = runtime.spawn(async move {
+        // Born here, and run by the other worker, since this one does not come back before it is dropped.
+        let (goes, gone) = std::sync::mpsc::channel::<()>();
+        let guest = async move {
+            let _goes = goes;
+            begun.send(()).unwrap();
+            loop {
+                yield_now().await;
+            }
+        };
+        drop(mainspring::task::Builder::new().name("guest").spawn(guest));
+        assert!(gone.recv().is_err(), "nobody sends anything");
+        pending::<()>().await;
+    });
+    has_begun.recv_timeout(AMPLE).unwrap();
+    let report = runtime.shutdown_timeout(AMPLE);
+    assert!(report.is_complete(), "{report}");
+    let guests = report.cancelled().iter().filter(|task| task.name() == Some("guest")).count();
+    assert_eq!((guests, report.cancelled_count()), (1, 2), "{report}");
+    assert!(result_of(home).is_err());
+}
+
+#[test]
+fn a_report_counts_each_task_once_while_they_move_between_the_workers() {
+    for _ in 0..100 {
+        let runtime = Builder::new_multi_thread().workers(2).build().unwrap();
+        let restless = || async {
+            loop {
+                yield_now().await;
+            }
+        };
+        (0..300).for_each(|_| drop(runtime.spawn(restless())));
+        let report = runtime.shutdown_timeout(AMPLE);
+        assert!(report.is_complete(), "{report}");
+        assert_eq!(report.cancelled_count(), 300, "{report}");
+    }
+}
