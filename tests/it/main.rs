@@ -33,6 +33,7 @@ mod task_local;
 mod task_matrix;
 mod threads;
 mod time;
+mod waits;
 
 use mainspring::runtime::{Builder, Runtime};
 use mainspring::task::{JoinError, JoinHandle, yield_now};
