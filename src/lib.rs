@@ -46,6 +46,7 @@
 //! src/base/sys/linux/unix.rs
 //! src/base/sys/poll.rs
 //! src/base/sys/process.rs
+//! src/base/sys/fork.rs
 //! src/base/sys/signals.rs
 //! src/base/sys/linux/files.rs
 //! src/task/header.rs

@@ -184,6 +184,11 @@ mod chosen {
 
 pub(crate) use chosen::*;
 
+/// std's under loom, too: for statics that no model is about. What loom has cannot stand in a static, and is gone with its model.
+pub(crate) mod unmodelled {
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32};
+}
+
 /// Are the atomics loom's? For the few sizes that a model must keep small.
 pub(crate) const UNDER_LOOM: bool = cfg!(loom);
 

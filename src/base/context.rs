@@ -29,6 +29,8 @@ struct Context {
     self_woken: Cell<bool>,
     /// For choices outside of simulations, where all that is asked is that they differ.
     chance: Rng,
+    /// This thread was doing something when its process was forked off, and all of it was left to the parent.
+    is_cut_off: Cell<bool>,
 }
 
 super::atomic::context_thread_local! {
@@ -37,6 +39,7 @@ super::atomic::context_thread_local! {
         budget: Cell::new(u32::MAX),
         self_woken: Cell::new(false),
         chance: Rng::new(0),
+        is_cut_off: Cell::new(false),
     };
 }
 
@@ -137,7 +140,9 @@ impl<T> Drop for Held<T> {
         if !CONTEXT.with(slot) {
             // Something else was lent since and has not gone, a guard or a `scope` that will put our pointer back: the value
             // is leaked, so that it stays good, and the slot is left to whoever has it (MIS-09).
-            assert!(std::thread::panicking(), "enter guards are dropped in the reverse order of their making");
+            // In a forked process the fork has emptied the slot.
+            let is_excused = std::thread::panicking() || is_cut_off();
+            assert!(is_excused, "enter guards are dropped in the reverse order of their making");
             return;
         }
         CONTEXT.with(|context| context.slots[self.index].set(self.previous));
@@ -195,6 +200,24 @@ pub(crate) fn charge_more(units: u32) {
 #[inline]
 pub(crate) fn refund() {
     CONTEXT.with(|context| context.budget.set(context.budget.get().saturating_add(1)));
+}
+
+/// In a process that was just forked off: nothing of what this thread was doing goes on here. A guard or `scope` that ends later
+/// may put a pointer back, to something that is alive as before (C1). Called by the hook of a fork, so it does nothing but
+/// store.
+pub(crate) fn forget_all() {
+    CONTEXT.with(|context| {
+        let was_busy = context.slots.iter().any(|slot| !slot.get().is_null());
+        context.slots.iter().for_each(|slot| slot.set(ptr::null()));
+        context.budget.set(u32::MAX);
+        context.self_woken.set(false);
+        context.is_cut_off.set(context.is_cut_off.get() || was_busy);
+    });
+}
+
+/// Was something current here when this process was forked off?
+pub(crate) fn is_cut_off() -> bool {
+    CONTEXT.with(|context| context.is_cut_off.get())
 }
 
 /// A number that no other living thread has, and never 0.

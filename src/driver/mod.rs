@@ -31,7 +31,8 @@ mod alarm;
 mod timers;
 
 use crate::base::atomic::{AtomicU64, Ordering};
-use crate::base::context::{Claim, Index, Slot};
+use crate::base::context::{self, Claim, Index, Slot};
+use crate::base::sys::fork;
 use crate::base::wakers::Wakers;
 use crate::world::Event;
 pub(crate) use clock::Clock;
@@ -268,6 +269,12 @@ impl Driver {
         self.clock.instant_of(ns)
     }
 
+    /// Is it that of a runtime of the process that this one was forked from? Then nobody turns it here.
+    #[inline]
+    pub(crate) fn is_inherited(&self) -> bool {
+        matches!(&self.kind, Kind::Real(reactor) if reactor.is_inherited())
+    }
+
     /// What the kernel is reached by; `None` in a simulation.
     pub(crate) fn reactor(&self) -> Option<&Reactor> {
         match &self.kind {
@@ -311,6 +318,7 @@ impl Driver {
 pub(crate) fn current(what: &'static str) -> Arc<Driver> {
     match try_current() {
         Some(driver) => driver,
+        None if context::is_cut_off() => fork::refuse(what),
         None => panic!(
             "`{what}` needs a runtime: call it inside `Runtime::block_on`, inside a task, or under `Handle::enter`"
         ),

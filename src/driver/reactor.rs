@@ -15,8 +15,10 @@
 //!   nobody, even in the batch in which its slot was given away (RCT-06).
 //! - **X2** What wakes the owner is never swallowed: a guard that meets it passes it on.
 //! - **X3** Locks are taken in the order turn, slab, alarms, and nothing here is woken or dropped under any of them.
+//! - **X4** In a process that was forked off, a reactor of its parent's does nothing: the epoll set, the eventfd and the alarms are
+//!   the parent's own. Registering is an error there, and all else is silent.
 //!
-//! Cases of the catalogue: RCT-06, RCT-14, SHD-05.
+//! Cases of the catalogue: RCT-06, RCT-14, SHD-05, PRC-10.
 
 use std::io;
 use std::mem;
@@ -35,6 +37,8 @@ use super::alarm::Alarms;
 use super::source::{Bits, Source, runtime_is_gone};
 use super::wheel::Crowd;
 use crate::base::atomic::Mutex;
+use crate::base::sys::Origin;
+use crate::base::sys::fork::inherited;
 use crate::base::wakers::Wakers;
 
 /// The owner is wanted awake.
@@ -59,6 +63,8 @@ pub(crate) struct Reactor {
     sources: Mutex<Sources>,
     /// They wake the owner in time for a deadline.
     alarms: Alarms,
+    /// Whose descriptors these are (X4).
+    origin: Origin,
 }
 
 /// What a turn needs for itself.
@@ -95,7 +101,14 @@ impl Reactor {
             waker,
             sources: Mutex::new(Sources { slab: Slab::new(), generation: 0, closed: false }),
             alarms,
+            origin: Origin::here(),
         })
+    }
+
+    /// X4.
+    #[inline]
+    pub(super) fn is_inherited(&self) -> bool {
+        !self.origin.is_here()
     }
 
     /// The owner's turn, and the only line of a worker that blocks. Sleeps until an event, until the deadlines of
@@ -126,7 +139,7 @@ impl Reactor {
 
     /// Makes the owner's present sleep, or else its next one, end.
     pub(crate) fn wake(&self) {
-        loop {
+        while !self.is_inherited() {
             match self.waker.wake() {
                 Ok(()) => return,
                 // A wake-up that is lost is lost for good: the owner counts as notified already (RCT-12).
@@ -143,6 +156,9 @@ impl Reactor {
 
     /// From any thread: makes a sleeping owner come back within `in_ns`.
     pub(crate) fn arm_within(&self, now_ns: u64, in_ns: u64) {
+        if self.is_inherited() {
+            return;
+        }
         if self.alarms.exist() {
             self.alarms.arm(Crowd::of_one(now_ns.saturating_add(in_ns)));
         } else {
@@ -157,6 +173,9 @@ impl Reactor {
 
     /// Registers a descriptor, for edges. What is ready at this moment is reported too, by epoll's ADD.
     pub(crate) fn register(&self, source: &Arc<Source>, fd: RawFd, interest: Interest) -> io::Result<Token> {
+        if self.is_inherited() {
+            return Err(inherited());
+        }
         let token = self.sources.lock().insert(source)?;
         match self.registry.register(&mut SourceFd(&fd), token, interest) {
             Ok(()) => Ok(token),
@@ -170,6 +189,9 @@ impl Reactor {
 
     /// Ends a registration and gives back the slab's reference, if the token is still good.
     pub(crate) fn deregister(&self, token: Token, fd: RawFd) -> Option<Arc<Source>> {
+        if self.is_inherited() {
+            return None;
+        }
         let slabs = self.sources.lock().remove(token);
         // An error means that the user closed the descriptor behind our back, which took it out of the set (RCT-09).
         let _ = self.registry.deregister(&mut SourceFd(&fd));

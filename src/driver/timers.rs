@@ -205,6 +205,8 @@ impl Timer {
         let Self { driver, key } = self;
         let (waker, driver) = with_current(|current| match current {
             Some(current) if Arc::ptr_eq(current, &driver) => current.take_back(key, driver),
+            // The lock may be held for ever, by a thread that was left behind at a fork.
+            _ if driver.is_inherited() => (None, Some(driver)),
             _ => {
                 let waker = driver.timers.locked.lock().wheel.remove(key);
                 (waker, Some(driver))

@@ -29,7 +29,7 @@
 //! have to wait for dirty pages to be written back.
 
 use crate::base::atomic::{AtomicU32, Mutex, Ordering};
-use crate::base::sys::{self, Refusal};
+use crate::base::sys::{self, PerProcess, Refusal};
 use crate::driver;
 use crate::task::budget::BYTES_PER_POLL;
 use std::ffi::CStr;
@@ -58,10 +58,19 @@ struct Memory {
     systems: Mutex<Vec<(u64, bool)>>,
 }
 
-static MEMORY: Memory =
-    Memory { no_opens: AtomicU32::new(0), no_reads: AtomicU32::new(0), systems: Mutex::new(Vec::new()) };
+/// A forked process learns anew.
+static MEMORY: PerProcess<Memory> = PerProcess::new();
+
+#[inline]
+fn memory() -> &'static Memory {
+    MEMORY.get_or_make(Memory::new)
+}
 
 impl Memory {
+    fn new() -> Self {
+        Self { no_opens: AtomicU32::new(0), no_reads: AtomicU32::new(0), systems: Mutex::new(Vec::new()) }
+    }
+
     /// Does this file system answer? `None` if nobody knows.
     fn answers(&self, system: u64) -> Option<bool> {
         self.systems.lock().iter().find(|(known, _)| *known == system).map(|(_, answers)| *answers)
@@ -89,19 +98,19 @@ fn set(flag: &AtomicU32) {
 
 /// May anything be tried on this thread? Not in a simulation: what is in the cache would decide who runs next.
 pub(super) fn may_try() -> bool {
-    !is_set(&MEMORY.no_reads) && !driver::with_current(|driver| driver.is_some_and(|driver| driver.is_simulated()))
+    !is_set(&memory().no_reads) && !driver::with_current(|driver| driver.is_some_and(|driver| driver.is_simulated()))
 }
 
 /// Opens a regular file for reading if that needs no waiting, and says how long it was a moment ago: the file that was looked at
 /// need not be the one that is open. The descriptor is non-blocking.
 pub(super) fn open(path: &Path) -> Option<(File, u64)> {
-    if !may_try() || is_set(&MEMORY.no_opens) {
+    if !may_try() || is_set(&memory().no_opens) {
         return None;
     }
     with_c_str(path, |path| {
         let place = sys::find_cached(path).inspect_err(note_open).ok()?;
         let seen = sys::glance(place.as_fd()).inspect_err(note_open).ok()?;
-        if !seen.is_file || MEMORY.answers(seen.system) != Some(true) {
+        if !seen.is_file || memory().answers(seen.system) != Some(true) {
             return None; // I1, I2
         }
         let file = sys::open_cached(path).inspect_err(note_open).ok()?;
@@ -122,7 +131,7 @@ fn with_c_str<R>(path: &Path, body: impl FnOnce(&CStr) -> Option<R>) -> Option<R
 
 fn note_open(error: &io::Error) {
     if sys::refusal(error) == Refusal::Process {
-        set(&MEMORY.no_opens);
+        set(&memory().no_opens);
     }
 }
 
@@ -130,10 +139,10 @@ fn note_open(error: &io::Error) {
 /// waiting either; a file that is open for writing alone cannot be asked, and teaches nothing.
 pub(super) fn learn(file: &File) -> bool {
     let Ok(seen) = sys::glance(file.as_fd()) else { return false };
-    if !seen.is_file || is_set(&MEMORY.no_reads) {
+    if !seen.is_file || is_set(&memory().no_reads) {
         return false;
     }
-    if let Some(answers) = MEMORY.answers(seen.system) {
+    if let Some(answers) = memory().answers(seen.system) {
         return answers;
     }
     let answers = match sys::read_cached(file.as_fd(), &mut [IoSliceMut::new(&mut [0])], Some(0)) {
@@ -145,7 +154,7 @@ pub(super) fn learn(file: &File) -> bool {
             false
         }
     };
-    MEMORY.remember(seen.system, answers);
+    memory().remember(seen.system, answers);
     answers
 }
 
@@ -227,10 +236,10 @@ pub(super) fn append(file: &File, to: &mut Vec<u8>) -> Option<usize> {
 fn note_read(file: &File, error: &io::Error) {
     match sys::refusal(error) {
         Refusal::Once => {}
-        Refusal::Process => set(&MEMORY.no_reads),
+        Refusal::Process => set(&memory().no_reads),
         Refusal::System => {
             if let Ok(seen) = sys::glance(file.as_fd()) {
-                MEMORY.remember(seen.system, false);
+                memory().remember(seen.system, false);
             }
         }
     }
@@ -242,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded_and_the_last_word_counts() {
-        let memory = Memory { no_opens: AtomicU32::new(0), no_reads: AtomicU32::new(0), systems: Mutex::new(Vec::new()) };
+        let memory = Memory::new();
         assert_eq!(memory.answers(7), None);
         memory.remember(7, true);
         memory.remember(7, false);

@@ -23,7 +23,10 @@
 //! Starting a process blocks the thread for as long as it takes to load it, some 300 us: std waits for the `exec`, to be able
 //! to say that it failed. Who starts thousands does it from several tasks, or in [`spawn_blocking`](crate::task::spawn_blocking).
 //!
-//! Cases of the catalogue: PRC-01 to PRC-08.
+//! In a process that was forked from this one by hand (see [`runtime`](crate::runtime)) these children are its siblings: waiting for one
+//! or killing it is ECHILD, and a `Child` that is dropped there is let go of.
+//!
+//! Cases of the catalogue: PRC-01 to PRC-08, PRC-10.
 
 mod orphans;
 mod pipe;

@@ -18,11 +18,11 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 
 use super::running::Grouped;
-use crate::base::atomic::Mutex;
-use crate::base::sys::{self, Ear};
+use crate::base::atomic::{Mutex, MutexGuard};
+use crate::base::sys::{self, Ear, PerProcess};
 
-/// All of them.
-static BOOK: Mutex<Book> = Mutex::new(Book { orphans: Vec::new(), watch: None });
+/// All of them. A forked process has none: its parent's orphans are its siblings.
+static BOOK: PerProcess<Mutex<Book>> = PerProcess::new();
 
 /// Enough for a loop over system calls.
 const STACK: usize = 128 << 10;
@@ -57,9 +57,13 @@ impl Orphan {
     }
 }
 
+fn book() -> MutexGuard<'static, Book> {
+    BOOK.get_or_make(|| Mutex::new(Book { orphans: Vec::new(), watch: None })).lock()
+}
+
 /// Takes over a child that runs. No runtime will reap it.
 pub(super) fn adopt(grouped: Grouped, ear: Option<Ear>) {
-    let mut book = BOOK.lock();
+    let mut book = book();
     let orphan = Orphan { grouped, ear };
     if book.watch.is_none() {
         book.watch = start_watching().ok(); // else it is left to the next spawn or drop
@@ -73,7 +77,7 @@ pub(super) fn adopt(grouped: Grouped, ear: Option<Ear>) {
 
 /// Reaps those that have exited since the last look.
 pub(super) fn reap_orphans() {
-    let mut book = BOOK.lock();
+    let mut book = book();
     if book.orphans.is_empty() {
         return;
     }
@@ -104,7 +108,7 @@ fn watch(mut poll: Poll, _waker: &mio::Waker) {
     let mut events = Events::with_capacity(64);
     loop {
         let outcome = poll.poll(&mut events, None);
-        let mut book = BOOK.lock();
+        let mut book = book();
         book.look();
         let is_broken = outcome.is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
         if is_broken || book.orphans.is_empty() {

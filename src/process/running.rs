@@ -111,6 +111,7 @@ impl Running {
 
     /// Waits for the exit, and reaps.
     pub(super) fn poll_exit(&self, at: &'static Location<'static>, cx: &mut Context<'_>) -> Poll<io::Result<ExitStatus>> {
+        self.grouped.process.require_ours()?;
         let purpose = Purpose { kind: WaitKind::Exit, at };
         self.source.poll(purpose, cx, |_| self.grouped.try_reap()?.ok_or_else(|| io::ErrorKind::WouldBlock.into()))
     }

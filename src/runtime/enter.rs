@@ -39,6 +39,7 @@ pub(super) fn run<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
 
 #[track_caller]
 fn enter<F: Future>(shared: &Arc<Shared>, future: F, until_quiet: bool, at: &'static Location<'static>) -> F::Output {
+    shared.origin.require("block_on");
     let is_in_place = in_place::is_in_place();
     assert!(
         may_block() && (is_in_place || LOCAL.as_ptr().is_null()),

@@ -3,6 +3,7 @@
 use super::enter::{EnterGuard, block_on, run};
 use super::shutdown;
 use super::spawn::Builder as TaskBuilder;
+use crate::base::sys::fork;
 use crate::sched::report::ShutdownReport;
 use crate::sched::shared::{RUNTIME, Shared};
 use crate::task::{Birth, JoinHandle};
@@ -119,6 +120,7 @@ impl Runtime {
     }
 
     /// See [`Handle::enter`].
+    #[track_caller]
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
@@ -129,9 +131,11 @@ impl Runtime {
     /// With the current-thread flavour the tasks are dropped by this call itself, and a `Drop` that blocks is waited for.
     ///
     /// # Panics
-    /// Inside a task of the runtime itself, which would wait for its own end; drop the runtime there instead.
+    /// Inside a task of the runtime itself, which would wait for its own end; drop the runtime there instead. In a process that
+    /// was forked from the runtime's.
     #[track_caller]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> ShutdownReport {
+        self.handle.shared.origin.require("shutdown_timeout");
         assert!(
             !shutdown::is_inside(&self.handle.shared),
             "`shutdown_timeout` inside a task of the same runtime would wait for itself: call it outside, or drop the runtime"
@@ -143,8 +147,24 @@ impl Runtime {
     /// Begins to shut down and does not wait for the workers. With the current-thread flavour, which has none, the tasks are
     /// dropped by this call.
     pub fn shutdown_background(mut self) {
+        if self.is_left_to_its_process() {
+            return;
+        }
         self.ended = true;
         shutdown::begin(&self.handle.shared);
+    }
+
+    /// In a process that was forked off, a runtime of its parent's is let go of and nothing else: its threads are not there to end,
+    /// and what its tasks would do when they are dropped, the parent's do when their time comes. True if so.
+    fn is_left_to_its_process(&self) -> bool {
+        let is_inherited = !self.handle.shared.origin.is_here();
+        if is_inherited {
+            fork::say(
+                "mainspring: a runtime was dropped in a process forked from its own; here its memory and descriptors are left as \
+                 they are, and it runs on in the parent",
+            );
+        }
+        is_inherited
     }
 
     /// The hash of everything that has happened in a simulation so far: equal for equal seeds and programs. `None` for the
@@ -157,7 +177,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        if self.ended {
+        if self.ended || self.is_left_to_its_process() {
             return;
         }
         if shutdown::is_inside(&self.handle.shared) {
@@ -186,6 +206,7 @@ impl Handle {
     }
 
     /// As `spawn`, of a task whose place is known already.
+    #[track_caller]
     pub(crate) fn spawn_at<F>(&self, future: F, at: &'static Location<'static>) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
@@ -194,6 +215,7 @@ impl Handle {
     }
 
     /// As `spawn_at`, with a name if there is one.
+    #[track_caller]
     pub(crate) fn spawn_named<F>(
         &self,
         future: F,
@@ -275,8 +297,10 @@ impl Handle {
     /// made outside a task. Guards are dropped in the reverse order of their making.
     ///
     /// # Panics
-    /// The guard panics when it is dropped out of order.
+    /// The guard panics when it is dropped out of order. The call does in a process that was forked from the runtime's.
+    #[track_caller]
     pub fn enter(&self) -> EnterGuard<'_> {
+        self.shared.origin.require("enter");
         EnterGuard::new(&self.shared)
     }
 }

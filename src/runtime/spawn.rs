@@ -1,6 +1,8 @@
 //! Spawning: the free functions, and the builder that gives a task a name.
 
 use super::handle::Handle;
+use crate::base::context;
+use crate::base::sys::fork;
 use crate::sched::core::CORE;
 use crate::sched::local::LOCAL;
 use crate::sched::shared::{RUNTIME, Shared};
@@ -65,6 +67,7 @@ where
 {
     match Builder::new().spawn_local(future) {
         Ok(handle) => handle,
+        Err(_) if context::is_cut_off() => fork::refuse("spawn_local"),
         Err(error) => panic!("{error}"),
     }
 }
@@ -81,6 +84,9 @@ pub(crate) fn current(what: &str) -> Arc<Shared> {
 #[cold]
 #[track_caller]
 pub(super) fn needs_a_runtime(what: &str) -> ! {
+    if context::is_cut_off() {
+        fork::refuse(what);
+    }
     panic!("`{what}` needs a runtime: call it inside `Runtime::block_on`, inside a task, or under `Handle::enter`")
 }
 

@@ -32,6 +32,7 @@ use super::shared::{Flavour, Shared, coarse_ms, reject};
 use super::worker::or_abort;
 use crate::base::atomic::{Condvar, Mutex};
 use crate::base::quiet::quietly;
+use crate::base::sys::fork;
 use crate::task::budget;
 use crate::task::{Birth, Flags, Header, JoinHandle, Queued, Ran, spawn_cell};
 use slab::Slab;
@@ -129,6 +130,7 @@ impl<F: FnOnce() -> R, R> Future for Job<F> {
 impl Shared {
     /// Runs a closure on a thread of the pool; in a simulation as a task among the others, since there a second thread would
     /// be one that the seed knows nothing of.
+    #[track_caller]
     pub(crate) fn spawn_blocking<F, R>(self: &Arc<Self>, job: F, mut birth: Birth, place: Place) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
@@ -148,11 +150,13 @@ impl Shared {
     }
 
     /// A task of a closure, numbered, dated and counted, for whichever thread will run it.
+    #[track_caller]
     pub(super) fn make_job<F, R>(&self, job: F, mut birth: Birth) -> (Queued, JoinHandle<R>)
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
+        self.origin.require("spawn_blocking");
         birth.becomes_job();
         birth.id = self.outside.take_ids(1);
         birth.born_ms = coarse_ms(&self.workers[0].driver);
@@ -427,7 +431,12 @@ impl Running {
 
 /// Runs one job. User code runs here.
 pub(super) fn run(shared: &Arc<Shared>, task: Queued) {
-    match task.run() {
+    let spawned_at = task.header().spawned_at;
+    let ran = task.run();
+    if !shared.origin.is_here() {
+        fork::end_child(Some(spawned_at));
+    }
+    match ran {
         Ran::Finished(finished) => {
             let counted = !finished.header().flags.get().daemon;
             finished.complete();

@@ -322,7 +322,7 @@ impl Core {
         worker.publish_poll(header.id, header.spawned_at);
         let ran = task.run();
         if !self.is_held() {
-            self.shared.end_poll_away(ran);
+            self.shared.end_poll_away(ran, worker);
             return false;
         }
         match ran {

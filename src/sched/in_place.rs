@@ -31,10 +31,11 @@ use super::blocking::Running;
 use super::core::{CORE, Core};
 use super::local::{LOCAL, Local};
 use super::report::TaskInfo;
-use super::shared::{Flavour, Shared};
+use super::shared::{Flavour, Shared, Worker};
 use super::worker;
 use crate::base::atomic::Mutex;
 use crate::base::context;
+use crate::base::sys::fork;
 use crate::driver::TURNING;
 use crate::task::budget::TIME_SLICE;
 use crate::task::{CURRENT, IN_PLACE, POOL, Ran};
@@ -236,9 +237,15 @@ impl Shared {
         made
     }
 
-    /// The poll of a task of a core's is over, and the core was given away meanwhile (3).
+    /// The poll of a task of a core's is over, and the core is not this thread's any more: it was given away meanwhile (3), or left
+    /// behind by a fork.
     #[cold]
-    pub(super) fn end_poll_away(&self, ran: Ran) {
+    pub(super) fn end_poll_away(&self, ran: Ran, worker: &Worker) {
+        if !self.origin.is_here() {
+            // If the core was given away before the fork, the place is that of whatever another thread ran with it.
+            let is_ours = self.in_place.locked.try_lock().is_some_and(|members| members.running.is_empty());
+            fork::end_child(worker.polling_place().filter(|_| is_ours));
+        }
         match ran {
             Ran::Idle(_) => {}
             Ran::Again(task) => {

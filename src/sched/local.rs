@@ -17,6 +17,7 @@ use super::shared::{Shared, reject};
 use crate::base::atomic::{AtomicPtr, Mutex, Ordering};
 use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::{Inject, trim};
+use crate::base::sys::{Origin, fork};
 use crate::driver::parker::Parker;
 use crate::task::{Birth, Finished, Header, JoinHandle, Queued, Ran, Schedule, abort, spawn_cell_local};
 use crate::world::Event;
@@ -55,6 +56,8 @@ pub(crate) struct Local {
     phase: Cell<Phase>,
     /// The thread's core while its loop runs, for a task that gives it away (G2).
     grip: Cell<Option<Grip>>,
+    /// The process that this thread was made in.
+    origin: Origin,
     /// N1: a `Local` stays on its thread, whatever its other fields would allow.
     stays: PhantomData<*const ()>,
 }
@@ -98,6 +101,7 @@ impl Local {
         home.cells_count.store(Arc::into_raw(home.clone()).cast_mut(), Ordering::Relaxed);
         Self {
             owned: Owned::new(&*home),
+            origin: home.shared.origin,
             home,
             queue: RefCell::new(VecDeque::new()),
             cells: Share::new(),
@@ -216,7 +220,12 @@ impl Local {
                 core.note_local_poll(task.header());
             }
         });
-        match task.run() {
+        let ran = task.run();
+        if !self.origin.is_here() {
+            // With a core in hand the place was published; it is not carried along for this.
+            fork::end_child(self.take_grip().and_then(|core| core.worker().polling_place()));
+        }
+        match ran {
             Ran::Idle(waits_for) => record(Event::Wait, waits_for),
             Ran::Again(task) => self.push_woken(task),
             Ran::Finished(finished) => self.finish(finished),
@@ -378,6 +387,9 @@ unsafe impl Schedule for LocalHome {
             }
         });
         if let Some(task) = task {
+            if !self.shared.origin.is_here() {
+                return; // as in `Worker::push_from_outside`
+            }
             // A closed inbox means that no task of this thread is alive (N2), so none can be woken.
             self.inbox.push(task).expect("a live task's home is open");
             self.notify();

@@ -15,6 +15,7 @@ use super::report::{Report, UnhandledPanic};
 use crate::base::atomic::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::Inject;
+use crate::base::sys::Origin;
 use crate::driver::Driver;
 use crate::task::{Birth, Dead, Finished, Header, JoinHandle, Queued, Ran, Schedule};
 use std::any::Any;
@@ -84,6 +85,8 @@ pub(crate) struct Shared {
     quiet_waiting: AtomicU32,
     /// What threads without a core write.
     pub(super) outside: Outside,
+    /// The process in which its threads are.
+    pub(crate) origin: Origin,
 }
 
 // A panic in user code is caught where that is called, before it reaches anything here.
@@ -139,6 +142,7 @@ impl Shared {
             quiet_waiters: Mutex::new(Vec::new()),
             quiet_waiting: AtomicU32::new(0),
             outside: Outside::new(count),
+            origin: Origin::here(),
         });
         // One strong count belongs to all cells together; `let_go` gives it back with the last one.
         let raw = Arc::into_raw(shared.clone()).cast_mut();
@@ -206,10 +210,12 @@ impl Shared {
 
     /// On this thread's core if it is one of this runtime, else through an inbox.
     #[inline]
+    #[track_caller]
     pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, birth: Birth) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
+        self.origin.require("spawn");
         CORE.with(|core| match core.filter(|core| Arc::ptr_eq(&core.shared, self)) {
             Some(core) => core.spawn(future, birth),
             None => self.spawn_outside(future, birth),
@@ -410,10 +416,15 @@ impl Worker {
 
     /// From a thread that holds no core of this runtime: inbox first, then the wake-up (see `driver::parker`). Gives the
     /// task back if the worker has left, which by S3 can only happen to a task that was just spawned.
+    ///
+    /// In a forked process the task is left alone: it runs in the parent, and the inbox may be locked here for ever.
     pub(crate) fn push_from_outside(&self, task: Queued) -> Result<(), Queued> {
+        let shared = self.shared();
+        if !shared.origin.is_here() {
+            return Ok(());
+        }
         self.inbox.push(task)?;
         let slept = self.driver.notify();
-        let shared = self.shared();
         if !slept && shared.idle.may_help() {
             // This worker is busy: somebody who is not may take the task.
             shared.wake_helper();

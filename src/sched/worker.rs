@@ -7,6 +7,7 @@ use super::lend::Line;
 use super::local::Local;
 use super::rescue::Watch;
 use super::shared::Shared;
+use crate::base::sys::fork;
 use crate::driver::clock::real_now;
 use crate::driver::{Nap, Turned};
 use std::hint;
@@ -59,6 +60,9 @@ fn run_loop(core: &Core, local: &Local, staff: bool, done: &dyn Fn() -> bool) ->
     core.take_in();
     local.take_in();
     loop {
+        if !core.shared.origin.is_here() {
+            fork::end_worker(); // what the driver woke, or a hook, has forked
+        }
         core.see_to_guard(local);
         if !core.run_batch(local, done) {
             return None;

@@ -71,7 +71,7 @@ impl Signal {
     /// Waits for the next signal, or takes note of those that came since the last call.
     ///
     /// `None` means that nothing will be heard here any more: the runtime in which it was waited has shut down, or the
-    /// system refuses to watch the descriptor.
+    /// system refuses to watch the descriptor, or this process was forked off since the listener was made.
     ///
     /// # Cancellation
     /// **Strict.** A signal counts as heard only by the poll that says so.
@@ -101,6 +101,7 @@ impl Signal {
 
     pub(super) fn poll(&mut self, at: &'static Location<'static>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { source, ear, heard, .. } = self;
+        ear.require_ours()?;
         source.poll(Purpose { kind: WaitKind::Signal, at }, cx, |_| hear(ear, heard))
     }
 }
@@ -145,6 +146,9 @@ impl Future for Recv<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { waiter, ear, heard } = self.get_mut();
+        if ear.require_ours().is_err() {
+            return Poll::Ready(None);
+        }
         waiter.poll(cx, |_| hear(ear, heard)).map(Result::ok)
     }
 }

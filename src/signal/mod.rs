@@ -15,6 +15,7 @@
 //! - **G3** A handler that was there before is called after ours, each time. One that is installed later replaces ours, so
 //!   it has to call what it replaces, or nothing is heard here any more.
 //! - **G4** Signals after the end of a runtime, or of all runtimes, are counted, and harm nobody.
+//! - **G5** In a process that was forked off the listeners of its parent are at an end, and its own hear what comes to it.
 //!
 //! A child process that is started by `exec` has the default actions again, as POSIX has it.
 //!

@@ -6,6 +6,8 @@
 //! It holds its timer by key, not by address: it may be moved at any time, and needs no unsafe code.
 
 use super::Instant;
+use crate::base::context;
+use crate::base::sys::fork;
 use crate::driver::{self, Driver, Timer};
 use crate::task::budget;
 use crate::task::wait::{self, Wait, WaitKind};
@@ -220,6 +222,12 @@ impl Sleep {
     fn still_waits(&self, waker: &Waker) -> bool {
         let Some(Timer { driver, key }) = &self.timer else { return false };
         let belongs = driver::with_current(|current| current.is_none_or(|current| Arc::ptr_eq(current, driver)));
+        if driver.is_inherited() {
+            if belongs {
+                fork::refuse("sleep");
+            }
+            return false; // what is there is not ours to take out
+        }
         if belongs {
             return driver.timer_update(*key, waker);
         }
@@ -229,6 +237,9 @@ impl Sleep {
 
     #[cold]
     fn panic_without_runtime(&self) -> ! {
+        if context::is_cut_off() {
+            fork::refuse("sleep");
+        }
         let cure = "await it inside `Runtime::block_on`, a task, or under `Handle::enter`";
         panic!("the `sleep` made at {} needs a runtime: {cure}", self.at);
     }

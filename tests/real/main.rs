@@ -3,7 +3,7 @@
 //! ```text
 //!   main.rs ── list of cases ──> harness ──re-exec──> one child process a case, under a watchdog
 //!                                                       │
-//!                             kit, probe, smoke, strace ┘   what the cases have in common
+//!                   fork_kit, kit, probe, smoke, strace ┘   what the cases have in common
 //! ```
 //!
 //! Each case runs in a process of its own, because it judges what belongs to a process (descriptors, threads, memory,
@@ -20,6 +20,7 @@
 #[macro_use]
 mod harness;
 
+mod fork_kit;
 mod kit;
 mod probe;
 mod smoke;
@@ -29,6 +30,7 @@ mod descriptors;
 mod exits;
 mod fairness;
 mod faults;
+mod forked;
 mod lending;
 mod limits;
 mod local;
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         faults::CASES,
         signals::CASES,
         processes::CASES,
+        forked::CASES,
         standard::CASES,
     ];
     let scripts = [

@@ -23,6 +23,7 @@
 //!   unix_socket, accept_unix, send                                the same for Unix sockets
 //!   HAS_ABSTRACT_NAMES, abstract_name                            plain: "there are none"
 //!   peer_cred, send_fds, recv_fds                                plain: "not supported"
+//!   Origin, PerProcess whose is it, after a fork?                the same everywhere
 //!   Ear                hears one signal              the same everywhere
 //!   PidFd              a child that cannot be mistaken   plain: "there is none"
 //!   Process            a child until it is reaped       the same everywhere
@@ -42,6 +43,9 @@ use std::thread;
 mod chosen;
 
 pub(crate) use chosen::*;
+
+pub(crate) mod fork;
+pub(crate) use fork::{Origin, PerProcess};
 
 super::atomic::above_sched! {
     mod poll;

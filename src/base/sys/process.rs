@@ -12,7 +12,7 @@ use std::os::fd::RawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 
-use super::PidFd;
+use super::{Origin, PidFd};
 
 /// A child of this process, until it is reaped.
 #[derive(Debug)]
@@ -21,17 +21,24 @@ pub(crate) struct Process {
     pid: libc::pid_t,
     /// The better way to name it.
     pidfd: Option<PidFd>,
+    /// Whose child it is: not that of a process that was forked off since, whatever descriptors that has.
+    origin: Origin,
 }
 
 impl Process {
     /// Takes over a child that was just started. Nobody of ours has waited for it, so the number still means this child.
     pub(crate) fn adopt(child: &Child) -> Self {
         let pid = libc::pid_t::try_from(child.id()).expect("the system's process ids are positive and fit its own type");
-        Self { pid, pidfd: PidFd::open(pid) }
+        Self { pid, pidfd: PidFd::open(pid), origin: Origin::here() }
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.pid.cast_unsigned()
+    }
+
+    /// ECHILD where it is a child of the process that this one was forked from.
+    pub(crate) fn require_ours(&self) -> io::Result<()> {
+        if self.origin.is_here() { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ECHILD)) }
     }
 
     /// Becomes readable when the child exits, if there is such a descriptor.
@@ -66,6 +73,7 @@ impl Process {
 
     /// SIGKILL to this child. One that has exited, or was reaped by somebody else, is left alone.
     pub(crate) fn kill(&self) -> io::Result<()> {
+        self.require_ours()?;
         match &self.pidfd {
             Some(pidfd) => match pidfd.kill() {
                 Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),

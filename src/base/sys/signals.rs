@@ -11,7 +11,7 @@
 //! set that watches the far end. A reader would take the edge away from the others, since epoll asks the descriptor again
 //! before it reports it. Only the handler reads, when the socket is full, and then it writes once more.
 //!
-//! - **H1** The handler touches static memory, two descriptors that are never closed, and errno, which it puts back: so it may
+//! - **H1** The handler touches memory that is never freed, two descriptors that are never closed, and errno, which it puts back: so it may
 //!   run on any thread at any moment, after the last runtime too.
 //! - **H2** After every byte that is taken out another is put in, so no listener sleeps over an edge (SIG-02). The count goes
 //!   up before the byte is written.
@@ -19,6 +19,8 @@
 //! - **H4** The handler that was there before is called after the bell has rung (SIG-04).
 //! - **H5** Where children vanished by themselves, SIGCHLD being ignored, they still do (SA_NOCLDWAIT): whoever set it up so waits
 //!   for none of his children, and with a plain handler each would stay a zombie.
+//! - **H6** A forked process has the handler and its own count, but not the bell: the socket pair is its parent's, and stays silent
+//!   for what comes here. The first listener in it makes another.
 //!
 //! INSTEAD OF: an eventfd, which needs no emptying, but exists on Linux alone; a socket pair is the same everywhere. A pipe
 //! is not: some kernels report no edge for a write to one that is not empty.
@@ -32,25 +34,29 @@ use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::ptr;
-use std::sync::OnceLock;
 
-use crate::base::atomic::{AtomicU64, Mutex, Ordering};
+use super::fork::inherited;
+use super::{Origin, PerProcess};
+use crate::base::atomic::{AtomicU32, AtomicU64, Mutex, Ordering};
 
 /// One more than the highest signal there is, on every platform we know of.
 const SIGNALS: usize = 65;
 
 /// One bell a signal.
-static BELLS: [Bell; SIGNALS] = [const { Bell { rung: AtomicU64::new(0), ends: OnceLock::new() } }; SIGNALS];
+static BELLS: [Bell; SIGNALS] =
+    [const { Bell { rung: AtomicU64::new(0), is_installed: AtomicU32::new(0), ends: PerProcess::new() } }; SIGNALS];
 
-/// For which signals the handler is installed. Held while one is.
-static INSTALLED: Mutex<[bool; SIGNALS]> = Mutex::new([false; SIGNALS]);
+/// Held by who installs a handler.
+static INSTALLING: PerProcess<Mutex<()>> = PerProcess::new();
 
 /// What rings when a signal comes.
 struct Bell {
     /// How often the signal came. Written by the handler alone.
     rung: AtomicU64,
+    /// 1 once the handler is installed. A forked process has it from its parent, and so it has this.
+    is_installed: AtomicU32,
     /// There from before the handler is installed.
-    ends: OnceLock<Ends>,
+    ends: PerProcess<Ends>,
 }
 
 /// What the handler uses, never closed (H1).
@@ -64,6 +70,7 @@ struct Ends {
 }
 
 /// A handler that somebody else had installed.
+#[derive(Clone, Copy)]
 struct Previous {
     /// Its address, or one of the two values that mean that there is none.
     address: libc::sighandler_t,
@@ -80,26 +87,33 @@ pub(crate) struct Ear {
     far: UnixStream,
     /// Which bell.
     signal: usize,
+    /// In whose process it rings (H6).
+    origin: Origin,
 }
 
 impl Ear {
     /// Sees to it that the handler is installed, and listens. What came before is not heard.
     pub(crate) fn new(signal: libc::c_int) -> io::Result<Self> {
         let index = usize::try_from(signal).ok().filter(|&index| (1..SIGNALS).contains(&index)).ok_or_else(no_signal)?;
-        let mut installed = INSTALLED.lock();
-        let ends = match BELLS[index].ends.get() {
+        let bell = &BELLS[index];
+        let installing = INSTALLING.get_or_make(|| Mutex::new(())).lock();
+        let ends = match bell.ends.here() {
             Some(ends) => ends,
-            None => {
-                let made = Ends::new(signal)?;
-                BELLS[index].ends.get_or_init(|| made)
-            }
+            None => bell.ends.put(Ends::new(signal, bell.ends.latest().map(|inherited| inherited.previous))?),
         };
-        if !installed[index] {
+        // ORDER: Relaxed, written under the lock, or by the process that this one was forked from.
+        if bell.is_installed.load(Ordering::Relaxed) == 0 {
             install(signal, ends.previous.keeps)?;
-            installed[index] = true;
+            // ORDER: Relaxed, as above.
+            bell.is_installed.store(1, Ordering::Relaxed);
         }
-        drop(installed);
-        Ok(Self { far: ends.far.try_clone()?, signal: index })
+        drop(installing);
+        Ok(Self { far: ends.far.try_clone()?, signal: index, origin: Origin::here() })
+    }
+
+    /// An error in a process that was forked off since: what rings there is another bell (H6).
+    pub(crate) fn require_ours(&self) -> io::Result<()> {
+        if self.origin.is_here() { Ok(()) } else { Err(inherited()) }
     }
 
     /// How often the signal came so far.
@@ -127,8 +141,9 @@ fn no_signal() -> io::Error {
 }
 
 impl Ends {
-    fn new(signal: libc::c_int) -> io::Result<Self> {
-        let previous = Previous::of(signal)?;
+    /// A handler that is ours already says nothing about who was before it: that the first bell knows.
+    fn new(signal: libc::c_int, known: Option<Previous>) -> io::Result<Self> {
+        let previous = known.map_or_else(|| Previous::of(signal), Ok)?;
         let (near, far) = UnixStream::pair()?;
         near.set_nonblocking(true)?;
         far.set_nonblocking(true)?;
@@ -220,8 +235,10 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
     if let Some(bell) = bell {
         // ORDER: Release, pairs with the Acquire in `Ear::rung`; before the byte, so that the edge finds the new count (H2).
         bell.rung.fetch_add(1, Ordering::Release);
-        if let Some(ends) = bell.ends.get() {
-            ends.ring();
+        if let Some(ends) = bell.ends.here() {
+            ends.ring(); // H6
+        }
+        if let Some(ends) = bell.ends.latest() {
             ends.previous.call(signal, info, context);
         }
     }
@@ -260,7 +277,7 @@ mod tests {
 
     #[test]
     fn sig_02_a_bell_that_is_full_is_emptied_and_rung_again() {
-        let ends = Ends::new(libc::SIGWINCH).expect("descriptors are to be had");
+        let ends = Ends::new(libc::SIGWINCH, None).expect("descriptors are to be had");
         for _ in 0..10_000 {
             ends.ring();
         }

@@ -36,7 +36,8 @@ pub(crate) use self::readiness::{Bits, Direction, Seen};
 use self::readiness::{Readiness, Waited};
 use self::waiters::Key;
 use crate::base::atomic::{AtomicU8, Mutex, Ordering};
-use crate::base::sys;
+use crate::base::context;
+use crate::base::sys::{self, fork::inherited};
 use crate::base::wakers::Wakers;
 use crate::driver::{self, Driver};
 use crate::task::budget;
@@ -112,6 +113,16 @@ impl Purpose {
             WaitKind::Write | WaitKind::Writable | WaitKind::Connect => Direction::Write,
             _ => Direction::Read,
         }
+    }
+
+    /// What to say where no runtime is: an error in a forked process, where there was one until the fork, and else a panic.
+    fn refused(self) -> io::Error {
+        if context::is_cut_off() {
+            return inherited();
+        }
+        let (operation, at) = (self.operation(), self.at);
+        let cure = "await it inside `Runtime::block_on`, a task, or under `Handle::enter`";
+        panic!("the `{operation}` made at {at} needs a runtime: {cure}")
     }
 
     /// For the panic that says what needs a runtime.
@@ -413,8 +424,11 @@ impl Source {
     /// Sees to it that the source is registered, and with the worker on which its task lives now.
     fn settle(self: &Arc<Self>, purpose: Purpose) -> io::Result<()> {
         let mut home = self.home.lock();
-        if home.as_ref().is_some_and(|home| !self.is_left_behind(home)) || self.readiness.look().is_shut_down() {
-            return Ok(()); // of a shutdown the next look at the word tells
+        if let Some(home) = home.as_ref().filter(|home| !self.is_left_behind(home)) {
+            return if home.driver.is_inherited() { Err(inherited()) } else { Ok(()) };
+        }
+        if self.readiness.look().is_shut_down() {
+            return Ok(()); // the next look at the word tells of it
         }
         let slabs = home.take().and_then(|home| home.leave(self.fd));
         drop(slabs); // one of several references: ours is alive
@@ -433,11 +447,7 @@ impl Source {
 
     /// Registers with the current worker's reactor. The word changes first: from then on it holds news only.
     fn enter(self: &Arc<Self>, purpose: Purpose) -> io::Result<Home> {
-        let driver = driver::try_current().unwrap_or_else(|| {
-            let (operation, at) = (purpose.operation(), purpose.at);
-            let cure = "await it inside `Runtime::block_on`, a task, or under `Handle::enter`";
-            panic!("the `{operation}` made at {at} needs a runtime: {cure}")
-        });
+        let Some(driver) = driver::try_current() else { return Err(purpose.refused()) };
         let reactor = driver.reactor().ok_or_else(not_in_a_simulation)?;
         self.readiness.set_registered(purpose.direction());
         match reactor.register(self, self.fd, self.interest) {
