@@ -22,10 +22,11 @@
 //!   action is off, and a new listener hears what comes to the child.
 //!
 //! Not promised: whatever another thread had locked at the moment of the fork is locked in the child for ever, so an object shared with
-//! the parent's tasks (a channel, a mutex, the pool's queue) may hang there, and what was to come from one of these tasks never comes. If
-//! threads were just then queueing for a lock of `parking_lot`'s, which keeps such queues in one table of the process, a new
-//! runtime may hang or crash; a parent whose threads sleep, or run without meeting, is safe. POSIX promises less: nothing but
-//! what a signal handler may do. A fork around the C library (`_Fork`, a bare `clone`) is not noticed.
+//! the parent's tasks (a channel, a mutex, the pool's queue) may hang there, and what was to come from one of these tasks never comes.
+//! Two such locks are not ours, and a new runtime needs them: std's, which each thread takes when it begins and when it ends (if one
+//! did just then, the new runtime's threads hang), and `parking_lot`'s table of all who queue for a lock (if any did, it may hang
+//! or crash). So a parent that forks for a new runtime does it while its other threads sleep. POSIX promises less: nothing but what a
+//! signal handler may do. A fork around the C library (`_Fork`, a bare `clone`) is not noticed.
 //!
 //! ```
 //! let runtime = mainspring::runtime::Runtime::new()?;

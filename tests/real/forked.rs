@@ -3,7 +3,7 @@
 
 use crate::fork_kit::{Forked, KNOWN, PLACES, Place, exit, fork, fork_to, in_place, panic_of, poll_once, raise};
 use crate::kit::{Load, current_thread, echo, everywhere, join_all, listen, multi_thread, once, tcp_pair};
-use crate::probe::{eventually, threads};
+use crate::probe::{eventually, others_sleep, threads};
 use mainspring::net::{TcpListener, TcpStream};
 use mainspring::process::{Command, Stdio};
 use mainspring::runtime::{Handle, Runtime};
@@ -247,7 +247,8 @@ fn prc_10_a_new_runtime_in_the_child_works() {
     for listens_before in [false, true] {
         everywhere(&[2], |runtime| {
             let mut old = listens_before.then(|| signal(SignalKind::user_defined1()).expect("it may be listened to"));
-            // No load: of threads that were queueing for a lock at the fork nothing is promised.
+            // No load, and nobody who begins or ends: of what other threads had locked at the fork nothing is promised.
+            let at_rest = || eventually("the parent's other threads sleep", others_sleep);
             let new: fn() -> Option<Forked> = || {
                 Some(fork_to(|| {
                     use_a_new_runtime(current_thread());
@@ -255,8 +256,12 @@ fn prc_10_a_new_runtime_in_the_child_works() {
                 }))
             };
             // In a plain thread, and wherever the parent's tasks run: in the child that is over.
+            at_rest();
             let mut children = vec![new()];
-            children.extend(PLACES.into_iter().map(|place| place(runtime, new)));
+            for place in PLACES {
+                at_rest();
+                children.push(place(runtime, new));
+            }
             children.into_iter().flatten().for_each(|child| drop(child.assert_fine()));
             if let Some(old) = &mut old {
                 assert_eq!(runtime.block_on(once(old.recv())), None, "the children's signals are theirs");
@@ -267,9 +272,11 @@ fn prc_10_a_new_runtime_in_the_child_works() {
 
 fn prc_10_a_childs_child_may_have_a_new_runtime_too() {
     let runtime = multi_thread(2);
+    eventually("all other threads sleep", others_sleep);
     let child = fork_to(|| {
         let runtime = multi_thread(2);
         runtime.block_on(echo_for(10));
+        eventually("all other threads sleep", others_sleep);
         let grandchild = fork_to(|| {
             assert!(panic_of(|| runtime.block_on(async {})).starts_with("`block_on` in a forked process"));
             use_a_new_runtime(multi_thread(2));

@@ -46,6 +46,16 @@ pub(crate) fn sleeps_of_other_threads() -> u64 {
     others.map(|id| field_of(&format!("/proc/self/task/{id}/status"), "voluntary_ctxt_switches:")).sum()
 }
 
+/// Do all threads of this process sleep, but for the one that asks?
+pub(crate) fn others_sleep() -> bool {
+    let own = thread_id();
+    let tasks = fs::read_dir("/proc/self/task").expect("Linux shows a process to itself");
+    let ids = tasks.filter_map(|task| task.ok()?.file_name().into_string().ok());
+    // Of a thread that has just gone there is nothing to read, and it might have been doing anything.
+    let state = |id: &String| fs::read_to_string(format!("/proc/self/task/{id}/stat")).unwrap_or_default();
+    ids.filter(|id| *id != own).all(|id| state(&id).rsplit(')').next().is_some_and(|rest| rest.starts_with(" S")))
+}
+
 fn thread_id() -> String {
     let link = fs::read_link("/proc/thread-self").expect("Linux shows a thread to itself");
     link.file_name().expect("it ends with the thread's number").to_string_lossy().into_owned()
