@@ -152,6 +152,9 @@ impl Handle {
     /// Spawns a blocking job from any thread; see [`task::spawn_blocking`](crate::task::spawn_blocking). After shutdown began
     /// the closure is dropped, and the handle says that it was cancelled.
     ///
+    /// # Panics
+    /// In a process that was forked from the runtime's.
+    ///
     /// # Examples
     /// ```
     /// let runtime = mainspring::runtime::Runtime::new()?;

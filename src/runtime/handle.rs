@@ -16,7 +16,8 @@ use std::{error, fmt, io};
 ///
 /// Dropping it shuts it down: every task is cancelled and dropped, and the call waits until that is done, ten seconds at
 /// the most (see [`Builder::shutdown_timeout`](super::Builder::shutdown_timeout)); what is stuck then is named on stderr.
-/// Dropped inside one of its own tasks it cannot wait, and the shutdown goes on behind it.
+/// Dropped inside one of its own tasks it cannot wait, and the shutdown goes on behind it. Dropped in a process that was forked from
+/// its own it does nothing, and says so on stderr.
 ///
 /// # Examples
 /// ```
@@ -79,7 +80,7 @@ impl Runtime {
     /// # Panics
     /// With the future's panic, if it panics. Inside a task or another `block_on`, where it would block a worker: the
     /// message says what to do. In a simulation, when everything sleeps and no timer is armed: the message lists the tasks
-    /// and what each waits for.
+    /// and what each waits for. In a process that was forked from the runtime's (see the [module](crate::runtime)).
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.handle.block_on(future)
@@ -266,6 +267,9 @@ impl Handle {
 
     /// Spawns a task from any thread. On a worker of this runtime it goes into that worker's queue, from elsewhere into an
     /// inbox. After shutdown began, the task is cancelled before its first poll.
+    ///
+    /// # Panics
+    /// In a process that was forked from the runtime's.
     ///
     /// # Examples
     /// ```
