@@ -1,11 +1,11 @@
 //! A child as its spawner holds it.
 
 use super::error::ChildError;
-use crate::task::{CancelCause, Id, JoinHandle};
+use crate::task::{CancelCause, Id, JoinHandle, budget};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// A child of a [`scope`](super::scope): awaited, it gives the child's value. Dropping it changes nothing for the child, which its
 /// scope waits for in any case.
@@ -95,7 +95,11 @@ impl<T> Future for Child<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.task {
             Task::Spawned(task) => Pin::new(task).poll(cx).map(|joined| joined.map_err(ChildError::from).flatten()),
-            Task::Refused(cause) => Poll::Ready(Err(ChildError::Cancelled(cause.clone()))),
+            Task::Refused(cause) => {
+                // Or a loop over spawns that are refused would never let go of its worker (SCH-02).
+                ready!(budget::poll_proceed(cx));
+                Poll::Ready(Err(ChildError::Cancelled(cause.clone())))
+            }
         }
     }
 }

@@ -159,7 +159,7 @@ impl<F: Future> Future for Within<F> {
                 this.future = None;
                 Poll::Ready(Ok(output))
             }
-            Poll::Pending if !this.is_late || !begun.region.may_go() => Poll::Pending,
+            Poll::Pending if !this.is_late || !begun.region.may_go(cx.waker()) => Poll::Pending,
             Poll::Ready(_) | Poll::Pending => {
                 this.future = None;
                 Poll::Ready(Err(Elapsed::new()))

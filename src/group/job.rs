@@ -68,7 +68,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if let Stage::Waiting(work) = &mut this.stage
-            && !work.inside.must_go()
+            && !this.group.is_hard()
             && !work.inside.poll_room(cx)
         {
             return Poll::Pending;
@@ -76,7 +76,7 @@ where
         if matches!(this.stage, Stage::Waiting(_))
             && let Stage::Waiting(work) = mem::replace(&mut this.stage, Stage::Over)
         {
-            if work.inside.must_go() {
+            if this.group.is_hard() {
                 drop(work);
                 return Poll::Ready(Err(ChildError::Cancelled(this.group.cause())));
             }
@@ -123,7 +123,7 @@ impl<J, E> Work<J, E> {
     where
         J: FnOnce() -> Result<T, E>,
     {
-        let job = if self.inside.must_go() { None } else { self.job.take() };
+        let job = if self.inside.group.is_hard() { None } else { self.job.take() };
         let Some(job) = job else {
             return Err(ChildError::Cancelled(self.inside.group.cause())); // and `drop` leaves
         };
@@ -146,7 +146,7 @@ impl<J, E> Drop for Work<J, E> {
         let group = &self.inside.group;
         if group.runtime.is_stopping() {
             group.fail(Failure::Cancelled(CancelCause::Shutdown), None);
-        } else if self.wanted.strong_count() > 0 && !self.inside.must_go() {
+        } else if self.wanted.strong_count() > 0 && !self.inside.group.is_hard() {
             group.fail(Failure::Cancelled(CancelCause::NoThread), None);
         }
         self.inside.leave();

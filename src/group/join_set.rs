@@ -10,11 +10,11 @@ use crate::runtime::Handle;
 use crate::task::wait::{self, Wait, WaitKind};
 use crate::task::{AbortHandle, Id, JoinError, JoinHandle, spawn, spawn_blocking, spawn_local};
 use slab::Slab;
-use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::{fmt, mem};
 
 /// Tasks that give the same type, joined in the order in which they end. Dropping the set aborts them all.
 ///
@@ -54,6 +54,24 @@ impl Drop for Report {
     }
 }
 
+/// Dropped when a spawn panics (outside a runtime, for one): the number that the report has put in must not be taken for that of who comes
+/// next to this place.
+struct Undo<'a> {
+    number: usize,
+    ended: &'a Ready,
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        self.ended.forget(self.number);
+    }
+}
+
+/// For a task that is about to be spawned; the second is to be forgotten when it was.
+fn report(number: usize, ended: &Arc<Ready>) -> (Report, Undo<'_>) {
+    (Report { number, ended: ended.clone() }, Undo { number, ended })
+}
+
 // What a panic interrupts is one of the tasks, which ends by it.
 impl<T> UnwindSafe for JoinSet<T> {}
 impl<T> RefUnwindSafe for JoinSet<T> {}
@@ -79,7 +97,9 @@ impl<T> JoinSet<T> {
 
     fn insert(&mut self, spawn: impl FnOnce(Report) -> JoinHandle<T>) -> AbortHandle {
         let place = self.tasks.vacant_entry();
-        let task = spawn(Report { number: place.key(), ended: self.ended.clone() });
+        let (report, undo) = report(place.key(), &self.ended);
+        let task = spawn(report);
+        mem::forget(undo);
         let abort = task.abort_handle();
         place.insert(task);
         abort
@@ -131,8 +151,9 @@ impl<T> JoinSet<T> {
         T: 'static,
     {
         let place = self.tasks.vacant_entry();
-        let report = Report { number: place.key(), ended: self.ended.clone() };
+        let (report, undo) = report(place.key(), &self.ended);
         let task = spawn_local(reporting(future, report));
+        mem::forget(undo);
         let abort = task.abort_handle();
         place.insert(task);
         abort
@@ -150,11 +171,12 @@ impl<T> JoinSet<T> {
         T: Send + 'static,
     {
         let place = self.tasks.vacant_entry();
-        let report = Report { number: place.key(), ended: self.ended.clone() };
+        let (report, undo) = report(place.key(), &self.ended);
         let task = spawn_blocking(move || {
             let _report = report;
             job()
         });
+        mem::forget(undo);
         let abort = task.abort_handle();
         place.insert(task);
         abort

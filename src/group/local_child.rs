@@ -3,13 +3,13 @@
 use super::error::ChildError;
 use crate::base::atomic::Mutex;
 use crate::base::quiet::{drop_quietly, quietly};
-use crate::task::CancelCause;
+use crate::task::{CancelCause, budget};
 use crate::task::wait::{self, Wait, WaitKind};
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// How a child ended, on its way to its handle.
 struct Packet<T>(Mutex<Letter<T>>);
@@ -93,6 +93,8 @@ impl<T> Future for LocalChild<T> {
     /// `#[track_caller]` as for [`JoinHandle`](crate::task::JoinHandle).
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Or a loop over spawns that are refused would never let go of its worker (SCH-02).
+        ready!(budget::poll_proceed(cx));
         let mut waker = Some(cx.waker().clone());
         let mut letter = self.packet.0.lock();
         let ended = letter.ended.take();
@@ -102,6 +104,7 @@ impl<T> Future for LocalChild<T> {
         match ended {
             Some(ended) => Poll::Ready(ended),
             None => {
+                budget::refund();
                 wait::note(Wait { kind: WaitKind::Children, object: 1, at: Location::caller() });
                 Poll::Pending
             }

@@ -104,7 +104,7 @@ impl<E> Inside<E> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        if self.must_go() {
+        if self.must_go(cx) {
             return Polled::Cancelled;
         }
         if !self.poll_room(cx) {
@@ -115,7 +115,7 @@ impl<E> Inside<E> {
             Ok(Poll::Ready(result)) => Polled::Done(result),
             Err(payload) => Polled::Panicked(payload),
             // What was open inside may have ended in this very poll, and then nobody else would say so.
-            Ok(Poll::Pending) if self.must_go() => Polled::Cancelled,
+            Ok(Poll::Pending) if self.must_go(cx) => Polled::Cancelled,
             Ok(Poll::Pending) => Polled::Waits,
         }
     }
@@ -134,8 +134,8 @@ impl<E> Inside<E> {
     }
 
     /// The time for ending is over, and nothing inside is open (P1).
-    pub(super) fn must_go(&self) -> bool {
-        self.group.token.level() == HARD && self.region.may_go()
+    fn must_go(&self, cx: &Context<'_>) -> bool {
+        self.group.token.level() == HARD && self.region.may_go(cx.waker())
     }
 
     /// The future is gone: notes what went wrong, and leaves (M1).

@@ -302,12 +302,12 @@ where
     fn poll_body(&mut self) {
         let Some(body) = &mut self.body else { return };
         let shared = &self.scope.inner.shared;
-        let must_go = || shared.is_hard() && self.region.may_go();
+        let waker = Waker::from(self.body_bell.clone());
+        let must_go = || shared.is_hard() && self.region.may_go(&waker);
         if must_go() {
             return self.drop_body();
         }
         self.body_bell.quiet();
-        let waker = Waker::from(self.body_bell.clone());
         let polled = catch_unwind(AssertUnwindSafe(|| self.region.poll(body.as_mut(), &mut Context::from_waker(&waker))));
         match polled {
             // What was open inside may have ended in this very poll, and then nobody else would say so.
@@ -339,13 +339,14 @@ impl<F, R, E, D: ?Sized> Drop for Running<F, R, E, D> {
         }
         let failures = inner.shared.orphan();
         inner.shared.end_grace(CancelCause::ScopeEnded);
-        failures.into_iter().for_each(tell_of_lost);
         let mut children = inner.children.lock();
         children.is_over = true;
         let slots = mem::take(&mut children.slots);
         drop(children);
         // Not under the lock: what a child's destructor does may come back here. Members catch its panics (M2).
         drop(slots);
+        // Last: an error's destructor may panic.
+        failures.into_iter().for_each(tell_of_lost);
     }
 }
 

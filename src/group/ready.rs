@@ -70,6 +70,11 @@ impl Ready {
         is_empty
     }
 
+    /// Takes out a number that means nothing any more.
+    pub(super) fn forget(&self, number: usize) {
+        self.inner.lock().numbers.retain(|other| *other != number);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.inner.lock().numbers.len()
     }

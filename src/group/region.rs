@@ -6,15 +6,19 @@
 //! - **P1** A region is lent only while its own future is polled, and `open` counts the scopes inside it that began and are neither over
 //!   nor dropped. Each of them hears what its region hears, so it comes to its end. A future is dropped for a cancel's sake only while that count is zero: so what is
 //!   inside ends first, leaf by leaf.
+//! - **P2** Who must go and may not yet is woken when the last one inside has ended, wherever that was polled: a future may have been begun here
+//!   and handed to another task, which does not wake this one.
 
 use super::cancel::CancellationToken;
-use crate::base::atomic::{AtomicU32, Ordering};
+use crate::base::atomic::{AtomicU32, Mutex, Ordering};
 use crate::base::context::{Claim, Index, Slot};
+use crate::base::quiet::{drop_quietly, quietly};
 use crate::time::Instant;
 use std::cell::OnceCell;
+use std::panic::RefUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// The region whose future this thread is polling.
 static REGION: Slot<Region> = Slot::of::<10>();
@@ -36,6 +40,8 @@ pub(crate) struct Region {
 /// A count, and that of the region around if what is open here is open there, too.
 struct Open {
     count: AtomicU32,
+    /// Who is to be told that the count is zero (P2); mostly nobody.
+    waiting: Mutex<Option<Waker>>,
     around: Option<Arc<Open>>,
 }
 
@@ -69,7 +75,7 @@ impl Region {
     /// That of one among several futures that this region is the group of. It counts for itself what is open in it.
     pub(super) fn one_of(&self) -> Self {
         let one = Self::new(self.token.clone(), self.deadline);
-        one.open.get_or_init(|| Arc::new(Open { count: AtomicU32::new(0), around: Some(self.count().clone()) }));
+        one.open.get_or_init(|| Open::within(Some(self.count().clone())));
         one
     }
 
@@ -86,28 +92,35 @@ impl Region {
     fn within_around(self) -> Self {
         let around = REGION.with(|around| around.map(|around| around.count().clone()));
         if let Some(around) = around {
-            self.open.get_or_init(|| Arc::new(Open { count: AtomicU32::new(0), around: Some(around) }));
+            self.open.get_or_init(|| Open::within(Some(around)));
         }
         self
     }
 
     fn count(&self) -> &Arc<Open> {
-        self.open.get_or_init(|| Arc::new(Open { count: AtomicU32::new(0), around: None }))
+        self.open.get_or_init(|| Open::within(None))
     }
 
     fn open(&self) -> Opened {
         let count = self.count().clone();
         count.up_to_the_top().for_each(|open| {
-            // ORDER: Relaxed, the polls of one future are ordered by its task.
+            // ORDER: Relaxed, the polls of one future are ordered by its task, and it is lent only during one (P1).
             open.count.fetch_add(1, Ordering::Relaxed);
         });
         Opened(Some(count))
     }
 
-    /// Is nothing open inside (P1)?
-    pub(super) fn may_go(&self) -> bool {
-        // ORDER: Relaxed, as in `open`.
-        self.open.get().is_none_or(|open| open.count.load(Ordering::Relaxed) == 0)
+    /// Is nothing open inside (P1)? Then who is polled with `waker`, and must go, may; else it is woken when that changes (P2).
+    pub(super) fn may_go(&self, waker: &Waker) -> bool {
+        let Some(open) = self.open.get() else { return true };
+        if open.is_zero() {
+            return true;
+        }
+        let new = waker.clone();
+        let old = open.waiting.lock().replace(new);
+        drop_quietly(old);
+        // Looked at again: who came to zero before the waker was there has not seen it.
+        open.is_zero()
     }
 
     /// Polls what is inside.
@@ -131,7 +144,28 @@ fn nearest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     [one, other].into_iter().flatten().min()
 }
 
+// Nobody's code runs under its lock.
+impl RefUnwindSafe for Open {}
+
 impl Open {
+    fn within(around: Option<Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self { count: AtomicU32::new(0), waiting: Mutex::new(None), around })
+    }
+
+    fn is_zero(&self) -> bool {
+        // ORDER: Acquire, pairs with the Release in `leave`: what was open has been dropped.
+        self.count.load(Ordering::Acquire) == 0
+    }
+
+    /// One that was open is not any more. Either this sees the waker of who waits, or that one's second look sees the zero: both take the lock.
+    fn leave(&self) {
+        // ORDER: AcqRel, pairs with `is_zero`, and with those who left before.
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let waiting = self.waiting.lock().take();
+            waiting.into_iter().for_each(|waker| quietly(|| waker.wake()));
+        }
+    }
+
     /// This one, and those around in which it is open, too.
     fn up_to_the_top(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |open| open.around.as_deref())
@@ -143,9 +177,6 @@ pub(super) struct Opened(Option<Arc<Open>>);
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        self.0.iter().flat_map(|open| open.up_to_the_top()).for_each(|open| {
-            // ORDER: Relaxed, as in `Region::open`.
-            open.count.fetch_sub(1, Ordering::Relaxed);
-        });
+        self.0.iter().flat_map(|open| open.up_to_the_top()).for_each(Open::leave);
     }
 }

@@ -48,6 +48,9 @@ const LONG: Duration = Duration::from_secs(10);
 ///
 /// A limit, a deadline or a grace period comes from a [`Builder`].
 ///
+/// Leaking leaks: if this future is leaked half-way ([`mem::forget`](std::mem::forget)) its children run on as tasks, and what it stands in, a child
+/// of another scope for one, never looks done: a cancel around it waits until the runtime ends, whose report names that child.
+///
 /// A child has ended when its future is gone. A value that nobody asked for may be dropped a moment after the scope has ended.
 ///
 /// # Cancellation
@@ -293,13 +296,13 @@ where
 
     fn poll_body(&mut self, cx: &mut Context<'_>) {
         let Some(body) = &mut self.body else { return };
-        if self.group.shared.is_hard() && self.region.may_go() {
+        if self.group.shared.is_hard() && self.region.may_go(cx.waker()) {
             return self.drop_body();
         }
         match catch_unwind(AssertUnwindSafe(|| self.region.poll(body.as_mut(), cx))) {
             Ok(Poll::Pending) => {
                 // What was open inside may have ended in this very poll, and then nobody else would say so.
-                if self.group.shared.is_hard() && self.region.may_go() {
+                if self.group.shared.is_hard() && self.region.may_go(cx.waker()) {
                     self.drop_body();
                 }
                 return;

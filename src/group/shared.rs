@@ -152,13 +152,11 @@ impl<E> Shared<E> {
         self.outcome.lock().is_own_failure |= is_first;
     }
 
-    /// A panic went wrong, in the task that runs.
+    /// A panic went wrong, in the task that runs. Where none does (another executor polls, or drops) it gets a number that is no task's.
     pub(super) fn fail_by_panic(&self, payload: Box<dyn Any + Send>) {
         let by = try_id();
-        match by {
-            Some(id) => self.fail(Failure::Panicked(JoinError::panicked(id, payload)), by),
-            None => bury(payload),
-        }
+        let id = by.unwrap_or_else(|| self.runtime.unused_id());
+        self.fail(Failure::Panicked(JoinError::panicked(id, payload)), by);
     }
 
     /// Somebody with a handle asks all to end.

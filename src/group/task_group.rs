@@ -1,7 +1,7 @@
 //! The group as its body and its children hold it.
 
 use super::book::{Phase, Room};
-use super::cancel::{CancellationToken, Cancelled};
+use super::cancel::{CancellationToken, Cancelled, Place, SOFT};
 use super::child::Child;
 use super::child_builder::ChildBuilder;
 use super::shared::{Label, Shared};
@@ -130,7 +130,10 @@ impl<E> TaskGroup<E> {
     }
 
     /// Waits until there is room for one more child, then spawns it: so that who makes work goes no faster than it is done.
-    /// Those who wait get room in the order in which they came, children that wait for it included.
+    /// Those who wait get room in the order in which they came, children that wait for it included. A cancel ends the wait: the child is
+    /// refused then.
+    ///
+    /// One that is leaked while it waits (`mem::forget`) keeps its place in the line: nobody behind it gets room until the group is cancelled.
     ///
     /// # Cancellation
     /// **Strict.** Dropping this future drops the child's, which was not spawned.
@@ -171,7 +174,7 @@ impl<E> TaskGroup<E> {
 
     /// As `spawn_wait`, of one that has a name.
     pub(super) fn spawn_wait_as<F>(&self, future: F, label: Label) -> SpawnWait<'_, F, E> {
-        SpawnWait { group: &self.shared, future: Some(future), room: Room::New, label }
+        SpawnWait { group: &self.shared, future: Some(future), room: Room::New, place: Place::new(), label }
     }
 
     /// Spawns a child if there is room for one more and nobody waits for it.
@@ -288,6 +291,8 @@ pub struct SpawnWait<'a, F, E> {
     /// `None` once it is spawned.
     future: Option<F>,
     room: Room,
+    /// Among those who hear of a cancel.
+    place: Place,
     /// Its name, and the user's line.
     label: Label,
 }
@@ -305,8 +310,13 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Child<T>> {
         let this = &mut *self;
-        let waits = this.group.has_limit && !this.group.token.is_cancelled();
-        if waits && !this.group.book.poll_room(&mut this.room, cx.waker()) {
+        let group = this.group;
+        // After a cancel there is nothing to wait for: the child is refused.
+        if group.has_limit
+            && !group.token.is_cancelled()
+            && !group.book.poll_room(&mut this.room, cx.waker())
+            && this.place.poll(&group.token, SOFT, cx.waker()).is_pending()
+        {
             wait::note(Wait { kind: WaitKind::Room, object: 0, at: this.label.at });
             return Poll::Pending;
         }
@@ -319,6 +329,7 @@ where
 
 impl<F, E> Drop for SpawnWait<'_, F, E> {
     fn drop(&mut self) {
+        self.place.leave(&self.group.token);
         self.group.book.give_room_back(std::mem::replace(&mut self.room, Room::New));
     }
 }

@@ -6,7 +6,7 @@ use super::spawn::Builder as TaskBuilder;
 use crate::base::sys::fork;
 use crate::sched::report::ShutdownReport;
 use crate::sched::shared::{RUNTIME, Shared};
-use crate::task::{Birth, JoinHandle};
+use crate::task::{Birth, Id, JoinHandle};
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,6 +227,11 @@ impl Handle {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         self.shared.spawn(future, Birth::at(at).named(name))
+    }
+
+    /// A number for an event that has no task.
+    pub(crate) fn unused_id(&self) -> Id {
+        self.shared.unused_id()
     }
 
     /// Has the shutdown begun?

@@ -17,7 +17,7 @@ use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::Inject;
 use crate::base::sys::Origin;
 use crate::driver::Driver;
-use crate::task::{Birth, Dead, Finished, Header, JoinHandle, Queued, Ran, Schedule};
+use crate::task::{Birth, Dead, Finished, Header, Id, JoinHandle, Queued, Ran, Schedule};
 use std::any::Any;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::ptr::{self, NonNull};
@@ -220,6 +220,11 @@ impl Shared {
             Some(core) => core.spawn(future, birth),
             None => self.spawn_outside(future, birth),
         })
+    }
+
+    /// A number that no task has, nor will have.
+    pub(crate) fn unused_id(&self) -> Id {
+        Id::from_u64(self.outside.take_ids(1)).expect("numbers start at 1")
     }
 
     /// Spawns from a thread that holds no core of this runtime: into the inbox of a worker, in turn.

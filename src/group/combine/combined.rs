@@ -175,10 +175,19 @@ impl<P: Plan> Future for Combined<P> {
         this.crew = None;
         let outcome = this.outcome.take();
         if let Some(payload) = this.panic.take() {
-            drop(outcome);
+            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(outcome))) {
+                say_lost(second, this.at);
+            }
             resume_unwind(payload);
         }
         Poll::Ready(outcome.unwrap_or_else(|| this.plan.exhausted()))
+    }
+}
+
+impl<P: Plan> Drop for Combined<P> {
+    /// In the grace, with a panic that would have gone on at its end: it does not die silently.
+    fn drop(&mut self) {
+        self.panic.take().into_iter().for_each(|payload| say_lost(payload, self.at));
     }
 }
 

@@ -131,12 +131,12 @@ impl<F: Future> Crew<F> {
     fn poll_member(&mut self, place: usize) -> Option<(usize, End<F::Output>)> {
         let is_hard = self.ending.is_some() && self.region.token.level() == HARD;
         let member = self.members.get_mut(place)?;
-        let must_go = |member: &Member<F>| is_hard && member.region.may_go();
+        let waker = Waker::from(member.bell.clone());
+        let must_go = |member: &Member<F>| is_hard && member.region.may_go(&waker);
         if must_go(member) {
             return Some(self.remove(place, End::Gone));
         }
         member.bell.quiet();
-        let waker = Waker::from(member.bell.clone());
         let mut cx = Context::from_waker(&waker);
         match catch_unwind(AssertUnwindSafe(|| member.region.poll(member.future.as_mut(), &mut cx))) {
             // What was open inside may have ended in this very poll, and then nobody else would say so.
@@ -195,10 +195,10 @@ impl<F: Future> Crew<F> {
     }
 }
 
-/// One panic goes on; of any other it is said that there was one.
+/// One panic goes on, if anybody awaits it; of any other it is said that there was one.
 pub(super) fn say_lost(payload: Box<dyn Any + Send>, at: &'static Location<'static>) {
     let message = panic_message(&*payload);
-    eprintln!("mainspring: a second panic among the futures at {at}: {message}");
+    eprintln!("mainspring: a panic among the futures at {at} that goes no further: {message}");
     bury(payload);
 }
 

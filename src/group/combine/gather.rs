@@ -124,6 +124,7 @@ impl<F: Future> Feed<F> {
         }
     }
 
+    #[track_caller]
     fn limit(&mut self, running_max: usize) {
         assert!(running_max > 0, "a limit of 0 lets none run: it must be at least 1");
         self.running_max = running_max;

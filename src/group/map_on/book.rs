@@ -176,8 +176,8 @@ impl<U> Line<U> {
         consumer.into_iter().for_each(|waker| quietly(|| waker.wake()));
     }
 
-    /// The consumer is gone: workers end at their next step, and what waits is dropped here.
-    pub(super) fn close(&self) {
+    /// The consumer is gone: workers end at their next step. What waits is for the caller to drop, after all else, since that may panic.
+    pub(super) fn close(&self) -> Box<[Option<Made<U>>]> {
         let mut book = self.lock();
         book.closed = true;
         let slots = std::mem::take(&mut book.slots);
@@ -186,9 +186,7 @@ impl<U> Line<U> {
         drop(book);
         woken.wake();
         threads.iter().for_each(Thread::unpark);
-        for made in slots {
-            drop(made);
-        }
+        slots
     }
 
     /// For people: how many outputs wait, and how many items are begun and not taken.

@@ -92,9 +92,10 @@ impl<U> MapOn<U> {
     }
 
     fn stop(&mut self) {
-        self.line.close();
+        let left = self.line.close();
         self.workers.iter().for_each(JoinHandle::abort);
         self.inline = None;
+        drop(left);
     }
 
     fn poll_at(&mut self, at: &'static Location<'static>, cx: &mut Context<'_>) -> Poll<Option<U>> {

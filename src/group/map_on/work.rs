@@ -2,6 +2,7 @@
 
 use super::book::{Ask, Line, Made};
 use crate::base::atomic::Mutex;
+use crate::base::quiet::{bury, drop_quietly};
 use crate::task::budget;
 use crate::task::wait::{self, Wait, WaitKind};
 use futures_core::Stream;
@@ -56,7 +57,10 @@ impl<U> Pulling<'_, U> {
 impl<U> Drop for Pulling<'_, U> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.line.pulled(false); // the source is gone with whoever had it
+            // The source is gone with whoever had it, and nobody must take that for its end (O3).
+            self.line.give_up_source();
+            let number = self.line.pulled(true);
+            self.line.put(number, Made::Lost);
         }
     }
 }
@@ -121,15 +125,29 @@ where
     }
 }
 
-/// Awaits what may panic, in the making or later.
+/// Awaits what may panic: in the making, when it is polled, or when it is dropped.
 async fn caught<G: Future>(make: impl FnOnce() -> G) -> Result<G::Output, Box<dyn Any + Send>> {
     let future = catch_unwind(AssertUnwindSafe(make))?;
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(polled) => polled.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
+    let mut future = pin!(Some(future));
+    let ended = poll_fn(|cx| {
+        let future = future.as_mut().as_pin_mut().expect("it is there until it has ended");
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
     })
-    .await
+    .await;
+    match (ended, catch_unwind(AssertUnwindSafe(|| future.set(None)))) {
+        (ended, Ok(())) => ended,
+        (Err(panic), Err(second)) => {
+            bury(second);
+            Err(panic)
+        }
+        (Ok(output), Err(panic)) => {
+            drop_quietly(output);
+            Err(panic)
+        }
+    }
 }
 
 /// Wakes a thread.

@@ -6,6 +6,7 @@
 //!   local, local_send    children that borrow and stay    borrowing, borrowed_ends    children that borrow from a thread
 //!   combine    race, gather, hedge, retry      combine_ends    their panics, cancels and leaks
 //!   jobs       blocking children, names, results as they come    hostile    what somebody with ill will does
+//!   strays     scopes polled elsewhere, or by another executor    losses    what must not be lost when the user's own panics
 //!   combine_models    random crews against plain references
 //! ```
 //!
@@ -22,8 +23,10 @@ mod hostile;
 mod jobs;
 mod local;
 mod local_send;
+mod losses;
 mod scopes;
 mod sets;
+mod strays;
 
 use std::future::poll_fn;
 use std::pin::Pin;
