@@ -39,6 +39,7 @@ mod processes;
 mod refused;
 mod signals;
 mod sleeping;
+mod soak;
 mod sockets;
 mod standard;
 mod stealing;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         lending::CASES,
         local::CASES,
         descriptors::CASES,
+        soak::CASES,
         sockets::CASES,
         timers::CASES,
         stopping::CASES,
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         limits::SCRIPTS,
         signals::SCRIPTS,
         sleeping::SCRIPTS,
+        soak::SCRIPTS,
         standard::SCRIPTS,
         timers::SCRIPTS,
     ];
