@@ -67,6 +67,11 @@ fn mis_12_src_reads_no_environment_variable() {
 }
 
 #[test]
+fn every_public_async_function_says_what_dropping_it_loses() {
+    hold(notes::async_functions_have_a_grade);
+}
+
+#[test]
 fn every_atomic_access_names_its_partner() {
     hold(notes::atomic_accesses_are_explained);
 }

@@ -166,6 +166,9 @@ impl Builder {
     }
 
     /// The scope; see [`scope`].
+    ///
+    /// # Cancellation
+    /// **Detached**, as far as the children go; see [`scope`].
     #[track_caller]
     pub fn scope<B, F, R, E>(self, body: B) -> Scope<B, F, R, E>
     where

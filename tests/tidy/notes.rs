@@ -1,4 +1,5 @@
-//! The notes that must stand beside dangerous lines: `SAFETY` at unsafe code, `ORDER` at atomic accesses.
+//! The notes that must stand beside dangerous lines: `SAFETY` at unsafe code, `ORDER` at atomic accesses, and at an async function what it
+//! loses when it is dropped.
 //!
 //! Where a note may stand: on a line of the statement itself, or on the comment and attribute lines directly
 //! above it. For `ORDER` there is one more place: above an access whose statement ends on the line just before,
@@ -104,6 +105,32 @@ fn is_access(file: &Source, index: usize) -> bool {
     arguments.any(|at| ORDERINGS.contains(&file.text(at)) || file.reads(at, &["Ordering", "::"]))
 }
 
+/// Each public async function says what is lost when its future is dropped.
+///
+/// One that names its future's type is not looked at: by its text it cannot be told from a function that gives something else.
+pub(crate) fn async_functions_have_a_grade(tree: &Tree) -> Vec<String> {
+    tree.below("src/").flat_map(without_a_grade).collect()
+}
+
+fn without_a_grade(file: &Source) -> Vec<String> {
+    let what = "give this a `# Cancellation` section: **Strict**, **Lossy** or **Detached**?";
+    let functions = (0..file.tokens.len()).filter(|&index| is_public_async(file, index));
+    let lines = functions.map(|index| file.tokens[index].line);
+    lines.filter(|&line| !file.notes(line..line + 1, "# Cancellation")).map(|line| file.finding(line, what)).collect()
+}
+
+/// Whether the `fn` of a public function stands at `index` that is `async` or gives an `impl Future`.
+fn is_public_async(file: &Source, index: usize) -> bool {
+    let before = |back: usize| index.checked_sub(back).map_or("", |at| file.text(at));
+    let is_async = before(1) == "async";
+    let is_public = before(if is_async { 2 } else { 1 }) == "pub";
+    if file.text(index) != "fn" || !is_public || file.tokens[index].test {
+        return false;
+    }
+    let header = (index..file.tokens.len()).take_while(|&at| !matches!(file.text(at), "{" | ";"));
+    is_async || header.skip(1).any(|at| file.reads(at, &["impl", "Future"]) && file.text(at - 1).ends_with('>'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +154,27 @@ mod tests {
                 (A, "/// Docs.\nunsafe extern \"C\" fn f() {}", 1),
                 (A, "unsafe extern \"C\" { fn f(); }", 1),
                 ("tests/a.rs", "fn f() { unsafe { g() } }", 1),
+            ],
+        );
+    }
+
+    #[test]
+    fn async_functions_without_a_grade_are_caught_and_no_others() {
+        judge(
+            async_functions_have_a_grade,
+            &[
+                (A, "/// Docs.\npub async fn f() {}", 1),
+                (A, "/// Docs.\n#[track_caller]\npub fn f<F: Fn(u8)>(f: F)\n  -> impl Future<Output = ()> {}", 1),
+                (A, "/// # Cancellation\n/// **Strict.**\npub async fn f() {}\n\n/// Docs.\npub async fn g() {}", 1),
+                (
+                    A,
+                    "/// # Cancellation\n/// **Strict.**\n#[track_caller]\npub fn f() -> impl Future<Output = ()> {}",
+                    0,
+                ),
+                (A, "pub(crate) async fn f() {}\nasync fn g() {}\nfn h() -> impl Future {}", 0),
+                (A, "pub fn f(future: impl Future) -> u8 { async fn g() {} }", 0),
+                (A, "#[cfg(test)]\nmod tests { pub async fn f() {} }", 0),
+                ("tests/a.rs", "pub async fn f() {}", 0),
             ],
         );
     }
