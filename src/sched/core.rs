@@ -56,7 +56,7 @@ pub(crate) struct Core {
     /// Every live task that calls this worker home.
     pub(crate) owned: Owned,
     /// Free cells for spawns on this core.
-    pool: CellPool,
+    pub(super) pool: CellPool,
     /// Cells born less cells freed on this core.
     pub(crate) cells: Share,
     /// For victims and for nothing that a simulation could see.

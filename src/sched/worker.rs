@@ -319,6 +319,7 @@ impl Core {
         }
         let before = driver.coarse_ns();
         self.adapt_batch(driver.refresh().saturating_sub(before));
+        self.pool.ebb(driver.coarse_ns());
         let mut woken = self.woken.borrow_mut();
         let nap = self.sign_out(lends);
         self.shared.tell_quiet();
