@@ -31,6 +31,7 @@ mod exits;
 mod fairness;
 mod faults;
 mod forked;
+mod held;
 mod lending;
 mod limits;
 mod local;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         descriptors::CASES,
         soak::CASES,
         sockets::CASES,
+        held::CASES,
         timers::CASES,
         stopping::CASES,
         orders::CASES,
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
     let scripts = [
         exits::SCRIPTS,
         faults::SCRIPTS,
+        held::SCRIPTS,
         limits::SCRIPTS,
         signals::SCRIPTS,
         sleeping::SCRIPTS,
