@@ -1,5 +1,6 @@
 //! One value, once.
 
+use crate::sync::kit::check;
 use crate::{message_of, poll_with, runtimes};
 use mainspring::runtime::Builder;
 use mainspring::sync::oneshot::{self, Receiver, Sender, error::TryRecvError};
@@ -116,6 +117,11 @@ fn syn_10_every_order_of_five_steps_does_what_the_plain_words_say() {
         let order: Vec<_> = (0..5).map(|digit| STEPS[number / STEPS.len().pow(digit) % STEPS.len()]).collect();
         run(&order);
     }
+}
+
+#[test]
+fn syn_01_longer_orders_do_what_the_plain_words_say_too() {
+    check(0..STEPS.len(), |steps| run(&steps.into_iter().map(|step| STEPS[step]).collect::<Vec<_>>()));
 }
 
 #[test]
