@@ -8,7 +8,8 @@
 # it can tell from noise, is at the top of tests/real/soak.rs. `cargo test` runs four seconds of it.
 #
 # Its first ten minutes failed by memory alone (1.8 MiB more, ever more slowly): blocks of task cells that were born on one
-# core and freed on another gathered in the cores' pools. Those shrink now while their workers sleep.
+# core and freed on another gathered in the cores' pools. Those shrink now while their workers sleep: in ten minutes beside other
+# work, a million steps, it rose by 0.4 MiB, and by nothing in the last four. A night was never tried.
 set -eu
 cd "$(dirname "$0")/.."
 
