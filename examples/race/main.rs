@@ -1,7 +1,7 @@
 //! The race: mainspring against its peers, on the same work, in the same minutes.
 //!
 //! ```text
-//!   cargo run --release --example race                  mainspring, tokio, smol and nio; about ten minutes
+//!   cargo run --release --example race                  mainspring, tokio, smol and nio; about half an hour
 //!     --quick                                           a first look in a minute: one round, a tenth of the work, and nothing long
 //!     --full                                            seven rounds, and what each costs to build
 //!     --all                                             monoio, glommio and compio too, which take minutes to build
