@@ -131,10 +131,11 @@ impl Workload for Semaphore {
 
 /// Who has had how many turns. For all but one turn of a task it is a look at a word that is written once.
 struct Turns {
+    /// How many each task has in the end.
     each: usize,
     /// One task has had all of its turns.
     first_is_done: AtomicBool,
-    /// The fewest turns that any task had had by then, and the one on which it told.
+    /// The fewest turns that any task had had by then, the one on which it told included.
     fewest: AtomicUsize,
 }
 

@@ -9,12 +9,12 @@ use super::ready::Ready;
 use crate::runtime::Handle;
 use crate::task::wait::{self, Wait, WaitKind};
 use crate::task::{AbortHandle, Id, JoinError, JoinHandle, spawn, spawn_blocking, spawn_local};
-use slab::Slab;
+use slab::{Slab, VacantEntry};
+use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::{fmt, mem};
 
 /// Tasks that give the same type, joined in the order in which they end. Dropping the set aborts them all.
 ///
@@ -54,22 +54,35 @@ impl Drop for Report {
     }
 }
 
-/// Dropped when a spawn panics (outside a runtime, for one): the number that the report has put in must not be taken for that of who comes
-/// next to this place.
-struct Undo<'a> {
+/// A place in the set, for a task that is about to be spawned. If the spawn panics (outside a runtime, for one) it is dropped unfilled: then
+/// the number that the report has put in must not be taken for that of who comes next to this place.
+struct Opening<'a, T> {
+    /// None once it is filled.
+    place: Option<VacantEntry<'a, JoinHandle<T>>>,
     number: usize,
-    ended: &'a Ready,
+    ended: &'a Arc<Ready>,
 }
 
-impl Drop for Undo<'_> {
-    fn drop(&mut self) {
-        self.ended.forget(self.number);
+impl<T> Opening<'_, T> {
+    /// What the task will drop at its end.
+    fn report(&self) -> Report {
+        Report { number: self.number, ended: self.ended.clone() }
+    }
+
+    fn fill(mut self, task: JoinHandle<T>) -> AbortHandle {
+        let abort = task.abort_handle();
+        let place = self.place.take().expect("it is filled once, by value");
+        place.insert(task);
+        abort
     }
 }
 
-/// For a task that is about to be spawned; the second is to be forgotten when it was.
-fn report(number: usize, ended: &Arc<Ready>) -> (Report, Undo<'_>) {
-    (Report { number, ended: ended.clone() }, Undo { number, ended })
+impl<T> Drop for Opening<'_, T> {
+    fn drop(&mut self) {
+        if self.place.is_some() {
+            self.ended.forget(self.number);
+        }
+    }
 }
 
 // What a panic interrupts is one of the tasks, which ends by it.
@@ -95,14 +108,15 @@ impl<T> JoinSet<T> {
         self.tasks.is_empty()
     }
 
-    fn insert(&mut self, spawn: impl FnOnce(Report) -> JoinHandle<T>) -> AbortHandle {
+    fn open(&mut self) -> Opening<'_, T> {
         let place = self.tasks.vacant_entry();
-        let (report, undo) = report(place.key(), &self.ended);
-        let task = spawn(report);
-        mem::forget(undo);
-        let abort = task.abort_handle();
-        place.insert(task);
-        abort
+        Opening { number: place.key(), place: Some(place), ended: &self.ended }
+    }
+
+    fn insert(&mut self, spawn: impl FnOnce(Report) -> JoinHandle<T>) -> AbortHandle {
+        let opening = self.open();
+        let task = spawn(opening.report());
+        opening.fill(task)
     }
 
     /// Spawns a task of the set on the current runtime.
@@ -150,13 +164,9 @@ impl<T> JoinSet<T> {
         F: Future<Output = T> + 'static,
         T: 'static,
     {
-        let place = self.tasks.vacant_entry();
-        let (report, undo) = report(place.key(), &self.ended);
-        let task = spawn_local(reporting(future, report));
-        mem::forget(undo);
-        let abort = task.abort_handle();
-        place.insert(task);
-        abort
+        let opening = self.open();
+        let task = spawn_local(reporting(future, opening.report()));
+        opening.fill(task)
     }
 
     /// Runs a closure of the set on the pool for what blocks; see [`spawn_blocking`](crate::task::spawn_blocking()). One that has
@@ -170,16 +180,13 @@ impl<T> JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let place = self.tasks.vacant_entry();
-        let (report, undo) = report(place.key(), &self.ended);
+        let opening = self.open();
+        let report = opening.report();
         let task = spawn_blocking(move || {
             let _report = report;
             job()
         });
-        mem::forget(undo);
-        let abort = task.abort_handle();
-        place.insert(task);
-        abort
+        opening.fill(task)
     }
 
     /// Waits for the next task to end; `None` if the set is empty.
