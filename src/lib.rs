@@ -36,6 +36,11 @@
 //!    base  world           atomics, context, system calls; the pure simulated world
 //! ```
 //!
+//! # Features
+//!
+//! `fs`, `group`, `process`, `signal` and `sync` are the modules of these names; all are on unless `default-features = false`. Tasks,
+//! timers, sockets, `io`, threads and the macros are always there.
+//!
 //! # Where unsafe lives
 //!
 //! Unsafe code is denied everywhere but in these files, each of which says at its top what it needs it for:
@@ -73,24 +78,32 @@
 //! src/group/block_on_scope.rs
 //! ```
 
+// What only an absent door would call is dead code; with all doors there is none.
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports, unused_macros))]
+
 mod base;
 mod driver;
 mod sched;
 mod world;
 
+#[cfg(feature = "group")]
 pub mod group;
 #[doc(hidden)]
 pub mod macros;
+#[cfg(feature = "sync")]
 pub mod sync;
 pub mod task;
 
 base::atomic::above_sched! {
+    #[cfg(feature = "fs")]
     pub mod fs;
     pub mod io;
     pub mod net;
+    #[cfg(feature = "process")]
     pub mod process;
     pub mod runtime;
     pub mod thread;
+    #[cfg(feature = "signal")]
     pub mod signal;
     pub mod time;
 

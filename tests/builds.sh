@@ -2,8 +2,9 @@
 # Builds in other ways than cargo's usual two, and runs what can be run of each (SND-05, SND-08). From anywhere:
 #
 #     tests/builds.sh                    all of them
-#     tests/builds.sh abort layout       these: abort, layout, checks, narrow
+#     tests/builds.sh abort layout       these: features, abort, layout, checks, narrow
 #
+#   features  no door but those that are always there, then each by itself: the crate builds without a warning, examples run
 #   abort   panics end the process: examples run, and a task's panic ends the process with its message
 #   layout  fields lie in a random order, by three seeds: the unit tests and the behaviour tests (needs a nightly)
 #   checks  optimised, with overflow checks and debug assertions: the same tests
@@ -15,6 +16,20 @@ cd "$(dirname "$0")/.."
 
 BUILDS="${CARGO_TARGET_DIR:-$PWD/target}/builds"
 fail() { echo "FAILED tests/builds.sh: $1"; exit 1; }
+
+features() {
+    export CARGO_TARGET_DIR="$BUILDS/features"
+    doors=$(sed -n 's/^full = \[\(.*\)\]/\1/p' Cargo.toml | tr -d '",')
+    [ -n "$doors" ] || fail "Cargo.toml has no list 'full'"
+    # A warning is an error: Cargo.toml denies what is unused.
+    for door in "" $doors; do
+        cargo check --quiet --lib --no-default-features --features "$door" || fail "the crate with '$door' alone"
+    done
+    for example in hello timers echo; do
+        timeout 120 cargo run --quiet --no-default-features --example "$example" >"$BUILDS/out" 2>&1 || { cat "$BUILDS/out"; fail "$example"; }
+    done
+    echo "features: none and each of" $doors "by itself"
+}
 
 abort() {
     export CARGO_TARGET_DIR="$BUILDS/abort" CARGO_PROFILE_DEV_PANIC=abort
@@ -56,11 +71,11 @@ narrow() {
 }
 
 mkdir -p "$BUILDS"
-[ $# -gt 0 ] || set -- abort layout checks narrow
+[ $# -gt 0 ] || set -- features abort layout checks narrow
 for build in "$@"; do
     case $build in
         # Each in a shell of its own, so that no build sees another's settings.
-        abort | layout | checks | narrow) ("$build") ;;
+        features | abort | layout | checks | narrow) ("$build") ;;
         *) fail "there is no build '$build'" ;;
     esac
 done
