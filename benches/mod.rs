@@ -19,6 +19,7 @@ mod memory;
 mod outside;
 mod parallel;
 mod ping_pong;
+mod proxy;
 mod spawn;
 mod timers;
 mod turns;
@@ -38,6 +39,7 @@ pub(crate) fn cases<F: Field>() -> Vec<Case> {
         parallel::cases::<F>,
         echo::cases::<F>,
         connections::cases::<F>,
+        proxy::cases::<F>,
         outside::cases::<F>,
         blocking::cases::<F>,
         loader::cases::<F>,

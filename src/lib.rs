@@ -48,6 +48,7 @@
 //! ```text
 //! src/base/context.rs
 //! src/base/sys/linux.rs
+//! src/base/sys/linux/splice.rs
 //! src/base/sys/linux/unix.rs
 //! src/base/sys/poll.rs
 //! src/base/sys/process.rs

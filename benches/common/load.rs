@@ -31,7 +31,7 @@ pub(crate) const MESSAGE: usize = 64;
 const ACCEPTED_TOGETHER: usize = 64;
 
 /// The cpu of the load; the server has cpu 0.
-const LOAD_CPU: usize = 1;
+pub(crate) const LOAD_CPU: usize = 1;
 
 /// Makes this process the load if it was started as one; a bench that uses [`drive`] calls it first.
 pub(crate) fn run_if_asked() -> bool {

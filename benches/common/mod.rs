@@ -20,6 +20,7 @@
 //! - **M4** The workload's main part is itself a spawned task, on every runtime. From `block_on`, tokio's
 //!   multi-thread flavour would spawn from outside its workers, which is another question.
 
+pub(crate) mod bulk;
 pub(crate) mod case;
 pub(crate) mod channels;
 pub(crate) mod disk;

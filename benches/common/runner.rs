@@ -2,7 +2,7 @@
 //!
 //! The same binary plays two parts. Started by `cargo bench` it is the parent, which never measures anything:
 //! it starts one child after the other and collects what they print. With `--child` it is such a child, and with
-//! `--load` the load that one of its children drives. `--list` says which measurements it has to offer, for a
+//! `--load` or `--bulk` the load that one of its children drives. `--list` says which measurements it has to offer, for a
 //! parent of another binary. Started without `--bench` it runs every workload once, in a tiny size, and prints no
 //! figures.
 
@@ -10,7 +10,7 @@ use super::case::{Case, Class, Size};
 use super::disk::Folder;
 use super::progress::Progress;
 use super::table::{Row, Table};
-use super::{load, machine};
+use super::{bulk, load, machine};
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -166,7 +166,7 @@ pub(crate) fn main(cases: &[Case]) -> ExitCode {
 
 /// Plays the part of a child, of a load or of a list, if this process was started as one.
 pub(crate) fn run_as_helper(cases: &[Case]) -> Option<ExitCode> {
-    if load::run_if_asked() {
+    if load::run_if_asked() || bulk::run_if_asked() {
         return Some(ExitCode::SUCCESS);
     }
     let arguments: Vec<String> = env::args().skip(1).collect();

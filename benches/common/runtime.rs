@@ -108,6 +108,18 @@ pub(crate) trait Leaves: 'static {
     /// Waits until `due`.
     fn sleep_until(due: Instant) -> impl Future<Output = ()> + Send + 'static;
 
+    /// Whether [`forward`](Self::forward) is there.
+    const FORWARDS: bool = false;
+
+    /// Moves all that comes from one stream to another until its end, by the means that the crate has for that.
+    fn forward<'a>(
+        from: &'a mut Self::Stream,
+        to: &'a mut Self::Stream,
+    ) -> impl Future<Output = io::Result<u64>> + Send {
+        let _ = (from, to);
+        async { Err(io::ErrorKind::Unsupported.into()) }
+    }
+
     /// Listens on a free port of the loopback interface.
     fn listen() -> impl Future<Output = io::Result<(Self::Listener, SocketAddr)>> + Send;
 

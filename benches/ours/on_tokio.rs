@@ -175,6 +175,12 @@ impl Leaves for Tokio {
         tokio::time::sleep_until(due.into())
     }
 
+    const FORWARDS: bool = true;
+
+    fn forward<'a>(from: &'a mut TcpStream, to: &'a mut TcpStream) -> impl Future<Output = io::Result<u64>> + Send {
+        tokio::io::copy(from, to)
+    }
+
     async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;

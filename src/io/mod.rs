@@ -31,6 +31,7 @@ mod share;
 
 mod job;
 mod send_file;
+mod splice;
 mod stdio;
 
 pub(crate) use bridge::{async_read, async_write};
@@ -43,5 +44,6 @@ pub(crate) use job::Job;
 pub use ready::{Readable, Writable};
 pub(crate) use send_file::{HasFile, Stored};
 pub use send_file::{SendFile, send_file};
+pub use splice::{Splice, SpliceBidirectional, splice, splice_bidirectional};
 pub use share::{ReadHalf, WriteHalf, split};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};

@@ -60,7 +60,8 @@ pub(crate) trait HasFile {
 ///
 /// # Errors
 /// What reading the file or writing to the stream gives, as [`read_at`](crate::fs::File::read_at) and
-/// [`write_all`](crate::net::TcpStream::write_all) do.
+/// [`write_all`](crate::net::TcpStream::write_all) do. Where the peer is gone the system raises SIGPIPE as well, which Rust programs
+/// ignore from their start; one that has restored the default dies of it.
 ///
 /// # Panics
 /// The future panics if it has to wait and there is no runtime.

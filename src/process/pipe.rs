@@ -68,6 +68,10 @@ macro_rules! reader {
             fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>], _seen: Seen) -> io::Result<usize> {
                 (&self.0.io).read_vectored(bufs)
             }
+
+            fn origin(&self) -> Option<BorrowedFd<'_>> {
+                Some(self.0.io.as_fd())
+            }
         }
 
         common!($name, 0);

@@ -42,6 +42,7 @@ mod signals;
 mod sleeping;
 mod soak;
 mod sockets;
+mod spliced;
 mod standard;
 mod stealing;
 mod stopping;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         signals::CASES,
         processes::CASES,
         forked::CASES,
+        spliced::CASES,
         standard::CASES,
     ];
     let scripts = [
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         signals::SCRIPTS,
         sleeping::SCRIPTS,
         soak::SCRIPTS,
+        spliced::SCRIPTS,
         standard::SCRIPTS,
         timers::SCRIPTS,
     ];

@@ -11,10 +11,13 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 #[path = "linux/files.rs"]
 mod files;
+#[path = "linux/splice.rs"]
+mod splice;
 #[path = "linux/unix.rs"]
 mod unix;
 
 pub(crate) use files::*;
+pub(crate) use splice::*;
 pub(crate) use unix::*;
 
 /// On Linux a stream read that returns less than was asked for has emptied the receive queue, unless urgent

@@ -18,6 +18,7 @@
 //!                      what is inherited, without waiting           plain: "there is no such way"
 //!   is_in_memory, send_file, is_no_way_to_send
 //!                      from file to socket in the kernel            plain: "there is no such way"
+//!   splice, widen      from stream to stream in the kernel          plain: "there is no such way"
 //!   can_read, can_write, await_room                              the same everywhere
 //!   stream_interest    what a TCP stream is registered for           plain: no priority data
 //!   unix_socket, accept_unix, send                                the same for Unix sockets

@@ -18,6 +18,11 @@ mod files;
 
 pub(crate) use files::*;
 
+#[path = "plain/splice.rs"]
+mod splice;
+
+pub(crate) use splice::*;
+
 /// Without priority events nobody would tell us that a read stopped at urgent data, so a short read proves
 /// nothing here, and readiness ends with `WouldBlock` alone.
 pub(crate) const SHORT_READ_DRAINS: bool = false;

@@ -15,6 +15,6 @@ mod split;
 
 pub(crate) use methods::{reading, writing};
 pub use ops::{Read, ReadExact, ReadToEnd, ReadVectored, Write, WriteAll, WriteVectored};
-pub(crate) use ops::{Reads, Writes, Writing, poll_to_end};
+pub(crate) use ops::{Reading, Reads, Writes, Writing, poll_to_end};
 pub(crate) use split::{Duplex, borrowed, owned, unless_gone};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

@@ -22,6 +22,11 @@ pub(crate) trait Reads {
     fn recv(&self, buf: &mut [u8], seen: Seen) -> io::Result<usize>;
     fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>], seen: Seen) -> io::Result<usize>;
 
+    /// Where the kernel can take bytes from by itself, if this is such a place.
+    fn origin(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     /// A read without a future, in the place that all such share.
     #[track_caller]
     fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -72,7 +77,7 @@ pub(crate) trait Writes {
         self.writing().poll(Purpose::here(WaitKind::Write), cx, |seen| self.send_vectored(bufs, seen))
     }
 
-    /// Where the kernel can send a file to by itself, if this is such a place.
+    /// Where the kernel can put bytes by itself, if this is such a place.
     fn sink(&self) -> Option<BorrowedFd<'_>> {
         None
     }
@@ -81,7 +86,7 @@ pub(crate) trait Writes {
 /// Somebody who reads: where, and his place in line. Together with a buffer that is all there is to a read, five words; the source
 /// is found through the stream, and what is waited for is known.
 #[derive(Debug)]
-struct Reading<'a, S: Reads> {
+pub(crate) struct Reading<'a, S: Reads> {
     /// What is read from.
     stream: &'a S,
     /// The user's line, for reports.
@@ -91,12 +96,16 @@ struct Reading<'a, S: Reads> {
 }
 
 impl<'a, S: Reads> Reading<'a, S> {
-    fn new(stream: &'a S, at: &'static Location<'static>) -> Self {
+    pub(crate) fn new(stream: &'a S, at: &'static Location<'static>) -> Self {
         Self { stream, at, place: Place::default() }
     }
 
+    pub(crate) fn stream(&self) -> &'a S {
+        self.stream
+    }
+
     #[inline]
-    fn poll<R>(&mut self, cx: &mut Context<'_>, mut attempt: impl FnMut(&S, Seen) -> io::Result<R>) -> Poll<io::Result<R>> {
+    pub(crate) fn poll<R>(&mut self, cx: &mut Context<'_>, mut attempt: impl FnMut(&S, Seen) -> io::Result<R>) -> Poll<io::Result<R>> {
         let (stream, purpose) = (self.stream, Purpose { kind: WaitKind::Read, at: self.at });
         stream.reading().poll_in_place(purpose, &mut self.place, cx, |seen| attempt(stream, seen))
     }

@@ -29,6 +29,10 @@ impl Reads for TcpStream {
         self.judge(Direction::Read, count, bufs.iter().map(|buf| buf.len()).sum(), seen);
         Ok(count)
     }
+
+    fn origin(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.stream().as_fd())
+    }
 }
 
 impl Writes for TcpStream {

@@ -14,7 +14,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -175,6 +175,10 @@ impl Reads for Receiver {
 
     fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>], _seen: Seen) -> io::Result<usize> {
         self.sock.io().read_vectored(bufs)
+    }
+
+    fn origin(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.sock.io().as_fd())
     }
 }
 

@@ -233,6 +233,10 @@ impl Reads for UnixStream {
     fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>], _seen: Seen) -> io::Result<usize> {
         self.std().read_vectored(bufs)
     }
+
+    fn origin(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.std().as_fd())
+    }
 }
 
 impl Writes for UnixStream {

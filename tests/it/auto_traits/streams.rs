@@ -12,6 +12,8 @@ pub(super) fn rows() -> Vec<Row> {
         io::Stdin: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         io::Stdout: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         io::SendFile<'static, TcpStream>: "Send Sync Unpin";
+        io::Splice<'static, TcpStream, TcpStream>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
+        io::SpliceBidirectional<'static, TcpStream, TcpStream>: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         io::Stderr: "Send Sync Unpin UnwindSafe RefUnwindSafe";
         process::Read<'static, ChildStdout>: "Send Sync Unpin RefUnwindSafe";
         process::ReadExact<'static, ChildStdout>: "Send Sync Unpin RefUnwindSafe";

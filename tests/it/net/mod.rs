@@ -13,6 +13,7 @@ mod making;
 mod names;
 mod pipes;
 mod runtimes;
+mod splicing;
 mod streaming;
 mod unix;
 mod waking;
