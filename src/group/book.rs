@@ -3,8 +3,8 @@
 //! ```text
 //!            enter: a place          attach: whom to wake         leave: the place is free
 //!   spawn ─────────────────> inside ─────────────────> inside ─────────────────> gone
-//!                              │ waits in line for room, if the group has a limit
-//!                              └ has room: counted as running
+//!                              │ has room: counted as running
+//!                              └ or stands in line for it, if the group has a limit and others were before
 //!
 //!   open ── close: nobody enters any more; rouse: everybody inside is woken ──> closing
 //!   open or closing ── nobody is inside, and the scope has looked ─────> closed
@@ -16,8 +16,11 @@
 //!   back, and its task woken by who came to attach it. So nobody inside sleeps over the end.
 //! - **G3** `poll_closed` says Ready only while nobody is inside, and in the same critical section closes the book for good. So
 //!   whoever is told can rely on it: no child is alive, and none can come.
-//! - **G4** The first in line is woken whenever there is room and the one before it has taken its place or gone away.
+//! - **G4** The first in line is woken whenever there is room and the one before it has taken its place or gone away. One that has no waker
+//!   there looks by itself: it was woken and is on its way, or it is a child whose first poll is still due.
 //! - **G5** No waker and no handle is woken or dropped under the lock.
+//! - **G6** Room goes to those who ask in the order in which they ask. A child asks when it enters, not when it is first polled: else whoever
+//!   asks in between would overtake it.
 
 use crate::base::atomic::Mutex;
 use crate::base::quiet::{drop_quietly, quietly};
@@ -55,7 +58,7 @@ struct Inner<H> {
     /// So many may run at once.
     running_max: usize,
     running: usize,
-    /// Who waits for room, by number; `None`: woken, and not back yet.
+    /// Who waits for room, by number; `None`: it looks by itself (G4).
     line: BTreeMap<u64, Option<Waker>>,
     /// The next number in line.
     next_in_line: u64,
@@ -111,11 +114,15 @@ impl<H> Book<H> {
         self.inner.lock().members.len()
     }
 
-    /// A place inside, unless the book is closing or closed.
-    pub(super) fn enter(&self) -> Option<Entry> {
+    /// A place inside, unless the book is closing or closed; and in the same breath room, or a place in line for it (G6), for one that has
+    /// neither yet.
+    pub(super) fn enter(&self, room: &mut Room) -> Option<Entry> {
         let mut inner = self.inner.lock();
         if inner.phase != Phase::Open {
             return None;
+        }
+        if inner.running_max < usize::MAX {
+            inner.ask_for_room(room);
         }
         inner.entered += 1;
         let number = inner.entered;
@@ -188,22 +195,20 @@ impl<H> Book<H> {
         }
         let mut waker = Some(waker.clone());
         let mut inner = self.inner.lock();
-        if *room == Room::New {
-            *room = Room::InLine(inner.next_in_line);
-            inner.next_in_line += 1;
-        }
-        let Room::InLine(number) = *room else { unreachable!("taken was looked at above") };
-        let is_next = inner.line.first_key_value().is_none_or(|(first, _)| *first >= number);
+        inner.ask_for_room(room);
         let mut next = None;
-        let old = if is_next && inner.running < inner.running_max {
-            inner.running += 1;
-            *room = Room::Taken;
-            let old = inner.line.remove(&number).flatten();
-            next = inner.next_with_room();
-            old
-        } else {
-            inner.line.insert(number, waker.take()).flatten()
-        };
+        let mut old = None;
+        if let Room::InLine(number) = *room {
+            let is_first = inner.line.first_key_value().is_some_and(|(first, _)| *first == number);
+            if is_first && inner.running < inner.running_max {
+                inner.running += 1;
+                *room = Room::Taken;
+                old = inner.line.remove(&number).flatten();
+                next = inner.next_with_room();
+            } else {
+                old = inner.line.insert(number, waker.take()).flatten();
+            }
+        }
         drop(inner);
         drop_quietly((old, waker));
         next.into_iter().for_each(|waker| quietly(|| waker.wake()));
@@ -227,6 +232,21 @@ impl<H> Book<H> {
 }
 
 impl<H> Inner<H> {
+    /// For one that has not asked yet: room, if there is some and nobody stands in line; else the last place there, without a waker.
+    fn ask_for_room(&mut self, room: &mut Room) {
+        if *room != Room::New {
+            return;
+        }
+        if self.line.is_empty() && self.running < self.running_max {
+            self.running += 1;
+            *room = Room::Taken;
+        } else {
+            *room = Room::InLine(self.next_in_line);
+            self.line.insert(self.next_in_line, None);
+            self.next_in_line += 1;
+        }
+    }
+
     /// Out of the line, or one less that runs; gives the waker of who is next, and the own one.
     fn give_back(&mut self, room: Room) -> (Option<Waker>, Option<Waker>) {
         let own = match room {
@@ -253,6 +273,7 @@ impl<H> Inner<H> {
 mod tests {
     use super::*;
     use crate::base::atomic::{AtomicU32, Ordering, model, model_thread};
+    use crate::base::rng::Rng;
     use std::sync::Arc;
     use std::task::Wake;
 
@@ -280,12 +301,12 @@ mod tests {
     fn model_whoever_closes_is_told_after_the_last_has_left_and_nobody_enters_then() {
         model(|| {
             let book = Arc::new(Book::<u32>::new(usize::MAX));
-            let entry = book.enter().expect("open");
+            let entry = book.enter(&mut Room::New).expect("open");
             let member = {
                 let book = book.clone();
                 model_thread::spawn(move || {
                     // A child that spawns another while the scope looks.
-                    let second = book.enter();
+                    let second = book.enter(&mut Room::New);
                     book.leave(entry, Room::New);
                     let entered = second.is_some();
                     second.into_iter().for_each(|second| book.leave(second, Room::New));
@@ -297,7 +318,7 @@ mod tests {
             let entered = member.join().expect("no panic");
             assert!(entered, "the first was inside, so the book was open");
             assert_eq!(count.get() == 1, !over, "G3: told once, now or by a wake");
-            assert!(book.poll_closed(&waker).is_ready() && book.enter().is_none(), "G3: for good");
+            assert!(book.poll_closed(&waker).is_ready() && book.enter(&mut Room::New).is_none(), "G3: for good");
         });
     }
 
@@ -313,7 +334,7 @@ mod tests {
                 })
             };
             let mut woken_here = 0;
-            let entry = book.enter();
+            let entry = book.enter(&mut Room::New);
             if let Some(entry) = &entry {
                 woken_here = usize::from(book.attach(entry.place, entry.number, 1).is_some());
             }
@@ -340,6 +361,121 @@ mod tests {
             assert!(book.poll_room(&mut room, &waker));
             assert!(book.try_room().is_none());
         });
+    }
+
+    #[test]
+    fn model_a_child_in_line_finds_the_room_by_its_first_poll_or_is_woken_after_it() {
+        model(|| {
+            let book = Arc::new(Book::<u32>::new(1));
+            let first = book.try_room().expect("there is room");
+            let leaver = {
+                let book = book.clone();
+                model_thread::spawn(move || book.give_room_back(first))
+            };
+            let (count, waker) = counter();
+            let mut room = Room::New;
+            let entry = book.enter(&mut room).expect("open");
+            let taken = book.poll_room(&mut room, &waker);
+            leaver.join().expect("no panic");
+            assert_eq!(count.get() == 1, !taken, "G4: woken if and only if it waited");
+            assert!(book.poll_room(&mut room, &waker) && book.try_room().is_none());
+            book.leave(entry, room);
+            assert!(book.try_room().is_some());
+        });
+    }
+
+    #[test]
+    fn model_a_child_that_goes_before_its_first_poll_passes_the_turn_on() {
+        model(|| {
+            let book = Arc::new(Book::<u32>::new(1));
+            let running = book.try_room().expect("there is room");
+            let mut room = Room::New;
+            let entry = book.enter(&mut room).expect("open");
+            let (count, waker) = counter();
+            let mut behind = Room::New;
+            assert!(!book.poll_room(&mut behind, &waker));
+            let leaver = {
+                let book = book.clone();
+                model_thread::spawn(move || book.give_room_back(running))
+            };
+            book.leave(entry, room);
+            leaver.join().expect("no panic");
+            assert_eq!(count.get(), 1, "G4: by the later of the two");
+            assert!(book.poll_room(&mut behind, &waker));
+        });
+    }
+
+    /// One that asked for room in the test below.
+    struct Asker {
+        room: Room,
+        /// A child's; `None` for who waits before it spawns.
+        entry: Option<Entry>,
+        count: Arc<Count>,
+        /// How often it had been woken when it was last polled; `None` while its first poll is due.
+        seen: Option<u32>,
+    }
+
+    impl Asker {
+        /// Will it look without anybody's doing?
+        fn looks_by_itself(&self) -> bool {
+            self.seen.is_none_or(|seen| self.count.get() > seen)
+        }
+
+        fn poll(&mut self, book: &Book<u32>) {
+            self.seen = Some(self.count.get());
+            book.poll_room(&mut self.room, &Waker::from(self.count.clone()));
+        }
+
+        fn go(self, book: &Book<u32>) {
+            match self.entry {
+                Some(entry) => book.leave(entry, self.room),
+                None => book.give_room_back(self.room),
+            }
+        }
+    }
+
+    /// Against the plainest line there is: those who have room are the first who asked of those still there, as soon as they have looked.
+    #[test]
+    fn scp_06_room_goes_in_the_order_of_asking_whatever_happens_in_between() {
+        for seed in 0..500 {
+            let rng = Rng::new(seed);
+            let running_max = 1 + rng.below(3);
+            let book = Book::<u32>::new(running_max);
+            let mut line: Vec<Asker> = Vec::new(); // in the order in which they asked
+            for _ in 0..200 {
+                match rng.below(5) {
+                    asks @ (0 | 1) => {
+                        let mut room = Room::New;
+                        let entry = (asks == 0).then(|| book.enter(&mut room).expect("open"));
+                        let mut asker = Asker { room, entry, count: counter().0, seen: None };
+                        if asks == 1 {
+                            asker.poll(&book);
+                        }
+                        line.push(asker);
+                    }
+                    2 if !line.is_empty() => line.remove(rng.below(line.len())).go(&book),
+                    3 => {
+                        let has_room = line.iter().filter(|asker| asker.room == Room::Taken).count() < running_max;
+                        let is_empty = line.iter().all(|asker| asker.room == Room::Taken);
+                        let tried = book.try_room();
+                        assert_eq!(tried.is_some(), has_room && is_empty, "seed {seed}");
+                        tried.into_iter().for_each(|room| book.give_room_back(room));
+                    }
+                    _ if line.is_empty() => {}
+                    _ => {
+                        let at = rng.below(line.len());
+                        line[at].poll(&book);
+                    }
+                }
+                let taken = line.iter().filter(|asker| asker.room == Room::Taken).count();
+                assert!(line[..taken].iter().all(|asker| asker.room == Room::Taken), "G6, seed {seed}");
+                let next = line.get(taken).filter(|_| taken < running_max);
+                assert!(next.is_none_or(Asker::looks_by_itself), "G4, seed {seed}");
+            }
+            line.into_iter().for_each(|asker| asker.go(&book));
+            let inner = book.inner.lock();
+            assert_eq!((inner.members.len(), inner.running, inner.line.len()), (0, 0, 0), "seed {seed}");
+        }
     }
 
     #[test]

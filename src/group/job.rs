@@ -46,9 +46,9 @@ struct Work<J, E> {
 }
 
 impl<J, T, E> Job<J, T, E> {
-    pub(super) fn new(job: J, group: Arc<Shared<E>>, entry: Entry, label: Label) -> Self {
+    pub(super) fn new(job: J, group: Arc<Shared<E>>, (entry, room): (Entry, Room), label: Label) -> Self {
         let wanted = Arc::new(());
-        let inside = Inside::new(group.clone(), entry, Room::New, label.at);
+        let inside = Inside::new(group.clone(), entry, room, label.at);
         let work = Work { job: Some(job), inside, wanted: Arc::downgrade(&wanted) };
         Self { stage: Stage::Waiting(work), group, label, wanted: Some(wanted) }
     }

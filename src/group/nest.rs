@@ -98,12 +98,12 @@ impl<D: ?Sized, E> Nest<D, E> {
     ) -> (LocalChild<T>, Option<Entered<F, T, E>>) {
         let (told, child) = told();
         let shared = &self.inner.shared;
-        let entry = if shared.token.is_cancelled() { None } else { shared.book.enter() };
-        let Some(entry) = entry else {
+        let mut room = Room::New;
+        let Some(entry) = shared.enter(&mut room) else {
             told.refuse(shared.cause());
             return (child, None);
         };
-        (child, Some((Member::new(future, shared.clone(), entry, Room::New, at), told)))
+        (child, Some((Member::new(future, shared.clone(), entry, room, at), told)))
     }
 
     /// Puts a child in its place, to be polled soon.

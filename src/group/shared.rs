@@ -79,7 +79,7 @@ impl<E> Shared<E> {
     pub(super) fn spawn_member<T, F>(
         self: &Arc<Self>,
         future: F,
-        room: Room,
+        mut room: Room,
         label: Label,
     ) -> Option<JoinHandle<Result<T, ChildError>>>
     where
@@ -87,7 +87,7 @@ impl<E> Shared<E> {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let Some(entry) = self.enter() else {
+        let Some(entry) = self.enter(&mut room) else {
             self.book.give_room_back(room);
             return None;
         };
@@ -98,8 +98,9 @@ impl<E> Shared<E> {
         Some(task)
     }
 
-    fn enter(&self) -> Option<Entry> {
-        if self.token.is_cancelled() { None } else { self.book.enter() }
+    /// A place in the book; and for one that has not asked for room yet, room or a place in line for it.
+    pub(super) fn enter(&self, room: &mut Room) -> Option<Entry> {
+        if self.token.is_cancelled() { None } else { self.book.enter(room) }
     }
 
     fn attach<T>(&self, place: usize, number: u64, task: &JoinHandle<T>) {
@@ -128,10 +129,11 @@ impl<E> Shared<E> {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let Some(entry) = self.enter() else { return Child::refused(self.cause()) };
+        let mut room = Room::New;
+        let Some(entry) = self.enter(&mut room) else { return Child::refused(self.cause()) };
         let (place, number) = (entry.place, entry.number);
         let Label { name, at } = label.clone();
-        let task = self.runtime.spawn_named(Job::new(job, self.clone(), entry, label), name, at);
+        let task = self.runtime.spawn_named(Job::new(job, self.clone(), (entry, room), label), name, at);
         self.attach(place, number, &task);
         Child::of(task)
     }

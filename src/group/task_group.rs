@@ -38,7 +38,8 @@ impl<E> UnwindSafe for TaskGroup<E> {}
 impl<E> RefUnwindSafe for TaskGroup<E> {}
 
 impl<E> TaskGroup<E> {
-    /// Spawns a child, which runs at once; if the group has a [limit](super::Builder::limit), when there is room for it.
+    /// Spawns a child, which runs at once; if the group has a [limit](super::Builder::limit), when there is room for it. It stands in line from
+    /// here on: who asks for room later gets it later.
     ///
     /// # Examples
     /// ```
@@ -130,8 +131,8 @@ impl<E> TaskGroup<E> {
     }
 
     /// Waits until there is room for one more child, then spawns it: so that who makes work goes no faster than it is done.
-    /// Those who wait get room in the order in which they came, children that wait for it included. A cancel ends the wait: the child is
-    /// refused then.
+    /// Those who wait get room in the order in which they came, children that wait for it included: a child came when it was spawned, this
+    /// future when it was first polled. A cancel ends the wait: the child is refused then.
     ///
     /// One that is leaked while it waits (`mem::forget`) keeps its place in the line: nobody behind it gets room until the group is cancelled.
     ///

@@ -2,7 +2,7 @@
 //!
 //! Cases of the catalogue: SCP-06.
 
-use super::Alive;
+use super::{Alive, is_pending};
 use crate::{builders, poll_with, runtimes, until};
 use mainspring::group::{Builder, ChildError, TaskGroup, scope};
 use mainspring::runtime;
@@ -184,5 +184,74 @@ fn children_that_wait_for_room_are_dropped_by_a_cancel() {
             Err::<(), _>("enough")
         }));
         assert_eq!((result.unwrap_err().into_first().into_error(), alive.count()), (Some("enough"), 0), "{flavour}");
+    }
+}
+
+#[test]
+fn scp_06_a_child_stands_in_line_for_room_from_its_spawn_on_and_not_from_its_first_poll() {
+    for (flavour, runtime) in runtimes() {
+        let begun = Arc::new(Mutex::new(Vec::new()));
+        let note = |name: &'static str| {
+            let begun = begun.clone();
+            move || begun.lock().unwrap().push(name)
+        };
+        let first = |name| {
+            let note = note(name);
+            async move {
+                note();
+                Ok(())
+            }
+        };
+        let (open, opened) = mainspring::sync::oneshot::channel();
+        let result = runtime.block_on(Builder::new().limit(1).scope(async |group: TaskGroup| {
+            drop(group.spawn(async move {
+                opened.await.unwrap();
+                Ok(())
+            }));
+            // Nobody has been polled yet in the flavours of one thread, and the room is taken nevertheless.
+            assert!(group.try_spawn(first("overtaker")).is_err(), "{flavour}");
+            drop(group.spawn(first("a")));
+            let mut b = group.spawn_wait(first("b"));
+            assert!(is_pending(&mut b).await, "{flavour}");
+            let job = note("c");
+            drop(group.spawn_blocking(move || {
+                job();
+                Ok(())
+            }));
+            let mut d = group.spawn_wait(first("d"));
+            assert!(is_pending(&mut d).await, "{flavour}");
+            drop(group.spawn(first("e")));
+            open.send(()).unwrap();
+            drop(b.await);
+            drop(d.await);
+            Ok(())
+        }));
+        result.unwrap();
+        assert_eq!(*begun.lock().unwrap(), ["a", "b", "c", "d", "e"], "{flavour}");
+    }
+}
+
+#[test]
+fn scp_06_a_child_in_line_that_is_aborted_before_its_first_poll_passes_its_place_on() {
+    for (flavour, runtime) in runtimes() {
+        let result = runtime.block_on(Builder::new().limit(1).scope(async |group: TaskGroup| {
+            let (open, opened) = mainspring::sync::oneshot::channel();
+            let running = group.spawn(async move {
+                opened.await.unwrap();
+                Ok(())
+            });
+            let in_line = group.spawn(pending::<Result<(), _>>());
+            in_line.abort();
+            let mut behind = group.spawn_wait(async { Ok(()) });
+            assert!(is_pending(&mut behind).await, "{flavour}");
+            let last = group.spawn(async { Ok(()) });
+            open.send(()).unwrap();
+            running.await.unwrap();
+            behind.await.await.unwrap();
+            last.await.unwrap();
+            assert!(matches!(in_line.await, Err(ChildError::Cancelled(_))), "{flavour}");
+            Ok(())
+        }));
+        result.unwrap();
     }
 }
