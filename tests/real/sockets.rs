@@ -23,13 +23,18 @@ cases! { CASES:
         net_15_five_thousand_clients_that_dribble_do_not_hold_up_the_others,
         res_01_a_thousand_tasks_that_share_64_descriptors_get_errors_and_recover,
     ],
-    // A hundred thousand in each flavour, where the full sizes are asked for.
-    600 => [net_16_thousands_of_connections_come_and_go_and_leave_nothing_behind],
+    // Ten million in each flavour, where the size of a night is asked for.
+    7_200 => [net_16_thousands_of_connections_come_and_go_and_leave_nothing_behind],
 }
 
-/// The sizes of a night, where `MAINSPRING_FULL` is set.
+/// The catalogue's sizes, where `MAINSPRING_FULL` is set.
 fn is_full() -> bool {
     std::env::var_os("MAINSPRING_FULL").is_some()
+}
+
+/// Those of a night, where it is set to that.
+fn is_night() -> bool {
+    std::env::var_os("MAINSPRING_FULL").is_some_and(|value| value == "night")
 }
 
 /// A server as users write it: reports an error and goes on. It greets each client with a byte and hangs up.
@@ -125,7 +130,17 @@ fn net_16_thousands_of_connections_come_and_go_and_leave_nothing_behind() {
             });
             clients(address, 500).await;
             let before = Holdings::now();
-            clients(address, if is_full() { 100_000 } else { 2_500 }).await;
+            clients(
+                address,
+                if is_night() {
+                    10_000_000
+                } else if is_full() {
+                    100_000
+                } else {
+                    2_500
+                },
+            )
+            .await;
             before.assert_flat(2_048);
             server.abort();
         });
