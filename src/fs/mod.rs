@@ -28,6 +28,7 @@
 //!
 //! Read in this order: the tries, the hop, turns at the cursor, the transfer that joins the three, what users call.
 
+mod folders;
 mod inline;
 
 mod job;

@@ -3,12 +3,14 @@
 //! Each is one job of the pool, and std's function of the same name in it, so errors are std's, too. `read` and
 //! `read_to_string` are tried on the caller's thread first.
 
-use super::inline;
+use super::inline::{self, Whole};
 use super::job::Operation;
+use crate::base::sys;
 use crate::task::budget::{self, BYTES_PER_POLL};
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read as _};
 use std::mem;
+use std::os::fd::AsFd as _;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -327,11 +329,28 @@ pub struct ReadFile {
 #[derive(Debug)]
 enum Stage {
     New(PathBuf),
-    /// From memory; the file had this length when it was looked at, before it was opened.
-    Reading(File, Vec<u8>, u64),
+    /// From memory, into this buffer.
+    Reading(Found, Vec<u8>),
     /// The rest, or the whole.
     Pool(Operation<Vec<u8>>),
     Over,
+}
+
+/// A file that is read from memory.
+#[derive(Debug)]
+struct Found {
+    file: File,
+    /// How long it was when it was looked at.
+    len: u64,
+    /// It was looked at while it was open, so this is no other's length.
+    is_its_own: bool,
+}
+
+impl Found {
+    /// The last read of `count` bytes has stopped, with room for more, behind as many as were seen. Is this all?
+    fn is_whole(&self, count: usize) -> bool {
+        self.is_its_own || inline::is_whole(&self.file, self.len, count)
+    }
 }
 
 impl Future for ReadFile {
@@ -350,22 +369,22 @@ impl Future for ReadFile {
             }
             match mem::replace(&mut self.stage, Stage::Over) {
                 Stage::New(path) => self.stage = begin(path, self.at)?,
-                Stage::Reading(file, mut buf, len) => match inline::append(&file, &mut buf) {
+                Stage::Reading(found, mut buf) => match inline::append(&found.file, &mut buf) {
                     Some(0) => return Poll::Ready(Ok(buf)),
                     Some(count) => {
                         copied += count;
                         budget::charge_bytes(count);
                         // Seen here, it takes one read less, and for most files no call at all.
-                        if buf.len() < buf.capacity() && buf.len() as u64 == len && inline::is_whole(&file, len, count) {
+                        if buf.len() < buf.capacity() && buf.len() as u64 == found.len && found.is_whole(count) {
                             return Poll::Ready(Ok(buf));
                         }
                         // The file has grown since its length was seen.
                         if buf.len() == buf.capacity() {
                             buf.try_reserve(buf.len().max(32))?;
                         }
-                        self.stage = Stage::Reading(file, buf, len);
+                        self.stage = Stage::Reading(found, buf);
                     }
-                    None => self.stage = Stage::Pool(Operation::new(self.at, move || go_on(&file, buf))),
+                    None => self.stage = Stage::Pool(Operation::new(self.at, move || go_on(&found.file, buf))),
                 },
                 Stage::Pool(_) | Stage::Over => panic!("a file operation was polled after it was ready"),
             }
@@ -375,17 +394,33 @@ impl Future for ReadFile {
 
 /// Opens the file from memory, or leaves all of it to the pool.
 fn begin(path: PathBuf, at: &'static Location<'static>) -> io::Result<Stage> {
-    let Some((file, len)) = inline::open(&path) else {
-        return Ok(Stage::Pool(Operation::new(at, move || {
-            let file = File::open(path)?;
-            inline::learn(&file);
-            go_on(&file, Vec::new())
-        })));
+    let found = match inline::open_whole(&path) {
+        Some(Whole::Looked(file, len)) => Found { file, len, is_its_own: false },
+        Some(Whole::Open(file, len)) => Found { file, len, is_its_own: true },
+        Some(Whole::Pipe(pipe)) => return Ok(Stage::Pool(Operation::new(at, move || go_on_with_pipe(&pipe)))),
+        None => {
+            return Ok(Stage::Pool(Operation::new(at, move || {
+                let file = File::open(path)?;
+                inline::learn(&file);
+                go_on(&file, Vec::new())
+            })));
+        }
     };
     let mut buf = Vec::new();
     // One more, so that the end is seen without growing.
-    buf.try_reserve_exact(usize::try_from(len).unwrap_or(usize::MAX).saturating_add(1))?;
-    Ok(Stage::Reading(file, buf, len))
+    buf.try_reserve_exact(usize::try_from(found.len).unwrap_or(usize::MAX).saturating_add(1))?;
+    Ok(Stage::Reading(found, buf))
+}
+
+/// A pipe that was opened without waiting for its other end: until that has come there is nothing to read, and no end either.
+fn go_on_with_pipe(pipe: &File) -> io::Result<Vec<u8>> {
+    sys::make_blocking(pipe)?;
+    while let Err(error) = sys::await_bytes(pipe.as_fd()) {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    go_on(pipe, Vec::new())
 }
 
 /// All that is left, by the pool. std looks at the file's length itself.

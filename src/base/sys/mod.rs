@@ -19,7 +19,7 @@
 //!   is_in_memory, send_file, is_no_way_to_send
 //!                      from file to socket in the kernel            plain: "there is no such way"
 //!   splice, widen      from stream to stream in the kernel          plain: "there is no such way"
-//!   can_read, can_write, await_room                              the same everywhere
+//!   can_read, can_write, await_bytes, await_room                 the same everywhere
 //!   stream_interest    what a TCP stream is registered for           plain: no priority data
 //!   unix_socket, accept_unix, send                                the same for Unix sockets
 //!   HAS_ABSTRACT_NAMES, abstract_name                            plain: "there are none"
@@ -52,7 +52,7 @@ super::atomic::above_sched! {
     mod poll;
     mod process;
     mod signals;
-    pub(crate) use poll::{await_room, can_read, can_write};
+    pub(crate) use poll::{await_bytes, await_room, can_read, can_write};
     pub(crate) use process::Process;
     pub(crate) use signals::Ear;
 }

@@ -16,6 +16,11 @@ pub(crate) fn can_write(fd: BorrowedFd<'_>) -> io::Result<bool> {
     poll(fd, libc::POLLOUT, 0)
 }
 
+/// Blocks until a read would return at once.
+pub(crate) fn await_bytes(fd: BorrowedFd<'_>) -> io::Result<()> {
+    poll(fd, libc::POLLIN, -1).map(drop)
+}
+
 /// Blocks until there is room, or an error.
 pub(crate) fn await_room(fd: BorrowedFd<'_>) -> io::Result<()> {
     poll(fd, libc::POLLOUT, -1).map(drop)
@@ -42,6 +47,7 @@ mod tests {
         await_room(writer.as_fd()).expect("there is room");
         writer.write_all(b"x").expect("there is room");
         assert!(can_read(reader.as_fd()).expect("it is open"));
+        await_bytes(reader.as_fd()).expect("there are some");
         drop(writer);
         assert!(can_read(reader.as_fd()).expect("it is open"));
     }

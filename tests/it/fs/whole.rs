@@ -5,10 +5,12 @@ use crate::runtimes;
 use mainspring::fs;
 use mainspring::runtime::Builder;
 use std::future::poll_fn;
+use std::io::{ErrorKind, Write as _};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 #[test]
 fn files_of_every_length_are_read_whole_wherever_they_lie() {
@@ -141,6 +143,81 @@ fn opening_a_pipe_waits_for_its_other_end_and_disturbs_nobody() {
         let writer = std::thread::spawn(move || std::fs::write(path, "through the pipe"));
         assert_eq!(runtime.block_on(async { fs::read_to_string(&pipe).await.unwrap() }), "through the pipe");
         writer.join().unwrap().unwrap();
+    }
+}
+
+/// A folder from which files were read, so that the next is expected to be one.
+async fn trusted() -> Folder {
+    let folder = Folder::new();
+    for name in ["one", "two", "three"] {
+        assert_eq!(fs::read(folder.with(name, name)).await.unwrap(), name.as_bytes());
+    }
+    folder
+}
+
+#[test]
+fn a_pipe_where_a_file_was_expected_is_read_to_its_end_and_nobody_is_let_go() {
+    for (_, runtime) in runtimes().filter(|(name, _)| *name != "simulated") {
+        runtime.block_on(async {
+            for writer_is_first in [true, false] {
+                let folder = trusted().await;
+                let pipe = folder.at("pipe");
+                assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+                // The second time it is known that there are pipes.
+                for _ in 0..2 {
+                    let mut reading = pin!(fs::read(&pipe));
+                    if !writer_is_first {
+                        let polled = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await;
+                        assert!(polled.is_pending(), "nobody has written");
+                    }
+                    let (path, (tell, told)) = (pipe.clone(), std::sync::mpsc::channel());
+                    let writer = std::thread::spawn(move || {
+                        tell.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
+                        let mut end = std::fs::OpenOptions::new().write(true).open(path)?;
+                        for _ in 0..3 {
+                            end.write_all(&[7; 100_000])?;
+                            std::thread::yield_now();
+                        }
+                        Ok::<(), std::io::Error>(())
+                    });
+                    if writer_is_first {
+                        // It waits in the system for somebody who reads.
+                        let stat = Path::new("/proc").join(told.recv().unwrap()).join("stat");
+                        while !std::fs::read_to_string(&stat).unwrap().contains(") S ") {}
+                    }
+                    assert!(reading.await.unwrap() == [7; 300_000]);
+                    writer.join().unwrap().unwrap();
+                    assert_eq!(fs::read(folder.at("two")).await.unwrap(), b"two");
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn whatever_else_lies_where_a_file_was_expected_is_what_it_is_for_std() {
+    for (_, runtime) in runtimes() {
+        runtime.block_on(async {
+            for target in ["/proc/self/status", "/dev/null", "/", "/nowhere/at/all"] {
+                let folder = trusted().await;
+                std::os::unix::fs::symlink(target, folder.at("link")).unwrap();
+                for _ in 0..2 {
+                    let (ours, std) = (fs::read(folder.at("link")).await, std::fs::read(folder.at("link")));
+                    let shape = |result: std::io::Result<Vec<u8>>| {
+                        result.map(|all| all.is_empty()).map_err(|error| error.kind())
+                    };
+                    assert_eq!(shape(ours), shape(std), "{target}");
+                    assert_eq!(fs::read(folder.at("one")).await.unwrap(), b"one");
+                }
+            }
+            let folder = trusted().await;
+            std::fs::remove_file(folder.at("one")).unwrap();
+            assert_eq!(fs::read(folder.at("one")).await.unwrap_err().kind(), ErrorKind::NotFound);
+            std::fs::rename(folder.with("longer", bytes(10_000)), folder.at("two")).unwrap();
+            assert!(fs::read(folder.at("two")).await.unwrap() == bytes(10_000), "another file of the name");
+            std::fs::write(folder.at("three"), b"").unwrap();
+            assert!(fs::read(folder.at("three")).await.unwrap().is_empty());
+        });
     }
 }
 

@@ -13,6 +13,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 pub(crate) struct Glance {
     /// A regular file: neither a directory, nor a pipe, nor a device.
     pub(crate) is_file: bool,
+    pub(crate) is_pipe: bool,
     /// The number of its file system.
     pub(crate) system: u64,
     /// How many bytes a regular file has.
@@ -69,8 +70,10 @@ pub(crate) fn glance(fd: BorrowedFd<'_>) -> io::Result<Glance> {
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
+    let kind = libc::mode_t::from(found.stx_mode) & libc::S_IFMT;
     Ok(Glance {
-        is_file: libc::mode_t::from(found.stx_mode) & libc::S_IFMT == libc::S_IFREG,
+        is_file: kind == libc::S_IFREG,
+        is_pipe: kind == libc::S_IFIFO,
         system: u64::from(found.stx_dev_major) << 32 | u64::from(found.stx_dev_minor),
         len: found.stx_size,
     })

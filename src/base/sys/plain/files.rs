@@ -10,6 +10,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 pub(crate) struct Glance {
     /// A regular file: neither a directory, nor a pipe, nor a device.
     pub(crate) is_file: bool,
+    pub(crate) is_pipe: bool,
     /// The number of its file system.
     pub(crate) system: u64,
     /// How many bytes a regular file has.
