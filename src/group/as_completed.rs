@@ -8,7 +8,7 @@ use crate::task::wait::{self, Wait, WaitKind};
 use futures_core::Stream;
 use slab::Slab;
 use std::fmt;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -99,6 +99,9 @@ impl<T> AsCompleted<T> {
     ///
     /// # Errors
     /// A [`ChildError`] inside, if that child has no value.
+    ///
+    /// # Panics
+    /// If the value of one of them was taken before it was pushed. That one is let go, and the others can be taken after this.
     #[track_caller]
     #[allow(clippy::should_implement_trait, reason = "the name that streams and channels have for it, and it awaits")]
     pub fn next(&mut self) -> NextCompleted<'_, T> {
@@ -112,6 +115,9 @@ impl<T> AsCompleted<T> {
     ///
     /// # Errors
     /// A [`ChildError`] inside, if that child has no value.
+    ///
+    /// # Panics
+    /// As [`next`](Self::next).
     ///
     /// # Examples
     /// ```
@@ -137,11 +143,22 @@ impl<T> AsCompleted<T> {
             let Some(place) = self.ready.take() else { break };
             let Some(Waiting { child, bell }) = self.waiting.get_mut(place) else { continue };
             bell.quiet();
-            let id = child.id();
             let waker = Waker::from(bell.clone());
-            if let Poll::Ready(result) = Pin::new(child).poll(&mut Context::from_waker(&waker)) {
-                self.waiting.remove(place);
-                return Poll::Ready(Some((id, result)));
+            let asked = catch_unwind(AssertUnwindSafe(|| {
+                let id = child.id();
+                Pin::new(child).poll(&mut Context::from_waker(&waker)).map(|result| (id, result))
+            }));
+            match asked {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(ended)) => {
+                    self.waiting.remove(place);
+                    return Poll::Ready(Some(ended));
+                }
+                Err(panic) => {
+                    // Or whoever goes on after this panic would wait for a child that nothing wakes any more.
+                    self.waiting.remove(place);
+                    resume_unwind(panic);
+                }
             }
         }
         if self.waiting.is_empty() {

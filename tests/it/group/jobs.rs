@@ -7,9 +7,12 @@ use crate::{Watch, builders, message_of, panic_quietly, runtimes, until};
 use mainspring::group::{AsCompleted, Builder, ChildError, Failure, TaskGroup, as_completed, deadline, scope, token};
 use mainspring::task::{CancelCause, yield_now};
 use mainspring::time::{Duration, sleep};
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
+use std::task::Poll;
 use std::thread;
 
 #[test]
@@ -266,4 +269,24 @@ fn who_gives_up_waiting_for_the_next_loses_none_and_one_that_came_too_late_is_am
         Ok(children.next().await)
     });
     assert_eq!(runtime.block_on(scope).unwrap(), None);
+}
+
+#[test]
+fn one_whose_value_was_taken_before_is_a_panic_once_and_the_others_still_come() {
+    for (flavour, runtime) in runtimes() {
+        let result = runtime.block_on(scope(async |group: TaskGroup| {
+            let mut spent = group.spawn(async { Ok(1) });
+            assert_eq!((&mut spent).await, Ok(1));
+            let mut children = as_completed([spent, group.spawn(async { Ok(2) })]);
+            let caught = poll_fn(|cx| {
+                Poll::Ready(catch_unwind(AssertUnwindSafe(|| Pin::new(&mut children.next()).poll(cx).is_ready())))
+            });
+            assert!(caught.await.is_err(), "{flavour}");
+            assert_eq!(children.len(), 1, "{flavour}: nobody waits for that one any more");
+            assert_eq!(children.next().await, Some(Ok(2)), "{flavour}");
+            assert_eq!(children.next().await, None, "{flavour}");
+            Ok(())
+        }));
+        result.unwrap();
+    }
 }
