@@ -1,15 +1,19 @@
 //! `map_on`: order, window, errors and panics in their places, buffers that go round, and an end that leaves nothing behind.
 
-use crate::{PATIENCE, message_of, panic_quietly, runtimes, until};
+use crate::{PATIENCE, message_of, panic_quietly, poll_with, runtimes, until};
+use futures_core::Stream;
 use mainspring::group::{Filled, MapOn, On, fill_on, map_on, map_stream_on};
 use mainspring::runtime::{Builder, Runtime};
+use mainspring::sync::oneshot;
 use mainspring::task::{spawn, yield_now};
 use mainspring::time::{Duration, sleep};
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 /// Every way to work, on every flavour.
@@ -169,6 +173,68 @@ fn a_source_that_panics_ends_there_and_says_so() {
             });
         }));
         assert_eq!(message_of(caught.unwrap_err()), "source", "{name}");
+    }
+}
+
+#[test]
+fn workers_end_with_a_source_that_panics_though_the_map_is_kept() {
+    for (name, runtime, on) in everywhere() {
+        let held = Arc::new(());
+        let clone = held.clone();
+        runtime.block_on(async {
+            let (open, opened) = oneshot::channel::<()>();
+            // The one who has the source waits in it, the others for the source, when it panics.
+            let source = Box::pin(async move {
+                opened.await.unwrap();
+                panic_quietly("source")
+            });
+            let mut mapped = map_stream_on(on, Once(source), move |(): ()| {
+                let _held = &clone;
+                ready(())
+            });
+            assert!(poll_with(&mut mapped.next(), Waker::noop()).is_pending(), "{name}");
+            for _ in 0..20 {
+                yield_now().await; // so that all of them have come to wait, where that is a matter of turns
+            }
+            open.send(()).unwrap();
+            let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut mapped.next()).poll(cx))) {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            })
+            .await;
+            assert_eq!(message_of(caught.unwrap_err()), "source", "{name}");
+            assert_eq!(mapped.next().await, None, "{name}");
+            until(|| Arc::strong_count(&held) == 1).await;
+        });
+    }
+}
+
+/// A future's output, once.
+struct Once<F>(Pin<Box<F>>);
+
+impl<F: Future> Stream for Once<F> {
+    type Item = F::Output;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        self.0.as_mut().poll(cx).map(Some)
+    }
+}
+
+#[test]
+fn a_large_window_takes_memory_as_it_is_used() {
+    for (name, runtime, on) in everywhere() {
+        // Slots for outputs of 16 KiB each: 256 GiB, if they were all made.
+        let outputs = runtime.block_on(async {
+            let mut mapped = map_on(on.window(1 << 24), 0..10_u8, async |n| [n; 1 << 14]);
+            let mut firsts = Vec::new();
+            while let Some(output) = mapped.next().await {
+                firsts.push(output[0]);
+            }
+            let mut filled = fill_on(on.window(1 << 24), 0..1, async |_, buffer: [u128; 16]| Ok::<_, ()>(buffer));
+            assert!(filled.next().await.is_some() && filled.next().await.is_none(), "{name}");
+            firsts
+        });
+        assert_eq!(outputs, (0..10).collect::<Vec<_>>(), "{name}");
     }
 }
 
@@ -348,6 +414,8 @@ fn mis_03_no_workers_and_no_window_say_what_is_wrong() {
         (Box::new(|| On::threads(0)), "On::threads(0)"),
         (Box::new(|| On::tasks(1).window(0)), "a window has room for 1"),
         (Box::new(|| On::tasks(1).window(usize::MAX)), "a window has room for 1"),
+        (Box::new(|| On::tasks(usize::MAX)), "it takes 2^20 at most"),
+        (Box::new(|| On::threads((1 << 20) + 1)), "it takes 2^20 at most"),
     ] {
         let message = message_of(catch_unwind(AssertUnwindSafe(make)).map(drop).unwrap_err());
         assert!(message.contains(words), "{message}");

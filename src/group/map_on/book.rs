@@ -21,11 +21,11 @@ pub(super) enum Made<U> {
 pub(super) struct Line<U>(Mutex<Book<U>>);
 
 pub(super) struct Book<U> {
-    /// The output with number `n` waits in slot `n % window`.
-    slots: Box<[Option<Made<U>>]>,
-    /// So many items were pulled.
-    begun: u64,
-    /// So many outputs were taken.
+    /// What is begun and not taken, in the order of the numbers; `None` while it is being made. It grows to what is used of the window.
+    slots: VecDeque<Option<Made<U>>>,
+    /// So many of them may be.
+    window: usize,
+    /// So many outputs were taken: the number of the first slot.
     taken: u64,
     /// A worker has the source.
     pulling: bool,
@@ -59,18 +59,16 @@ impl<U> RefUnwindSafe for Line<U> {}
 
 impl<U> Line<U> {
     pub(super) fn new(window: usize, workers: usize) -> Self {
-        let mut slots = Vec::with_capacity(window);
-        slots.resize_with(window, || None);
         Self(Mutex::new(Book {
-            slots: slots.into_boxed_slice(),
-            begun: 0,
+            slots: VecDeque::new(),
+            window,
             taken: 0,
             pulling: false,
             dry: false,
             closed: false,
             workers,
-            waiting: VecDeque::with_capacity(workers),
-            threads: Vec::with_capacity(workers),
+            waiting: VecDeque::new(),
+            threads: Vec::new(),
             consumer: None,
         }))
     }
@@ -106,22 +104,24 @@ impl<U> Line<U> {
     /// The source is back, and has given an item, or (`None`) has no more. The item's number.
     pub(super) fn pulled(&self, is_item: bool) -> u64 {
         let mut book = self.lock();
-        let (number, mut wake) = (book.begun, Woken::default());
+        let (number, mut wake) = (book.taken + book.slots.len() as u64, Woken::default());
         book.pulling = false;
         if is_item {
-            book.begun += 1;
+            book.slots.push_back(None);
             wake.worker = book.next_puller();
         } else {
             book.dry = true;
-            wake.workers = std::mem::take(&mut book.waiting);
             wake.consumer = book.consumer.take();
+        }
+        if book.dry {
+            wake.workers = std::mem::take(&mut book.waiting); // to end, for there is nothing to wait for any more
         }
         drop(book);
         wake.wake();
         number
     }
 
-    /// The source must not be asked again; it has panicked.
+    /// The source must not be asked again: it has panicked, or is lost. `pulled` follows, and lets the other workers go.
     pub(super) fn give_up_source(&self) {
         self.lock().dry = true;
     }
@@ -131,10 +131,10 @@ impl<U> Line<U> {
         let mut book = self.lock();
         let mut consumer = None;
         if !book.closed {
-            let slot = book.slot(number);
+            let slot = (number - book.taken) as usize;
             std::mem::swap(&mut book.slots[slot], &mut made);
             debug_assert!(made.is_none(), "O2: the slot was free");
-            if number == book.taken {
+            if slot == 0 {
                 consumer = book.consumer.take();
             }
         }
@@ -177,7 +177,7 @@ impl<U> Line<U> {
     }
 
     /// The consumer is gone: workers end at their next step. What waits is for the caller to drop, after all else, since that may panic.
-    pub(super) fn close(&self) -> Box<[Option<Made<U>>]> {
+    pub(super) fn close(&self) -> VecDeque<Option<Made<U>>> {
         let mut book = self.lock();
         book.closed = true;
         let slots = std::mem::take(&mut book.slots);
@@ -190,19 +190,15 @@ impl<U> Line<U> {
     }
 
     /// For people: how many outputs wait, and how many items are begun and not taken.
-    pub(super) fn counts(&self) -> (usize, u64) {
+    pub(super) fn counts(&self) -> (usize, usize) {
         let book = self.lock();
-        (book.slots.iter().filter(|slot| slot.is_some()).count(), book.begun - book.taken)
+        (book.slots.iter().flatten().count(), book.slots.len())
     }
 }
 
 impl<U> Book<U> {
-    fn slot(&self, number: u64) -> usize {
-        (number % self.slots.len() as u64) as usize
-    }
-
     fn has_room(&self) -> bool {
-        self.begun - self.taken < self.slots.len() as u64
+        self.slots.len() < self.window
     }
 
     fn ask(&mut self) -> Ask {
@@ -222,16 +218,15 @@ impl<U> Book<U> {
     }
 
     fn take(&mut self) -> Poll<Option<Made<U>>> {
-        let slot = self.slot(self.taken);
-        if let Some(made) = self.slots[slot].take() {
+        if let Some(Some(_)) = self.slots.front() {
             self.taken += 1;
-            return Poll::Ready(Some(made));
+            return Poll::Ready(self.slots.pop_front().flatten());
         }
-        if self.dry && self.taken == self.begun && !self.pulling {
+        if self.dry && self.slots.is_empty() && !self.pulling {
             return Poll::Ready(None);
         }
         // O3 answers for every number given out, so without workers what is missing was never begun.
-        if self.workers == 0 && self.taken == self.begun {
+        if self.workers == 0 && self.slots.is_empty() {
             self.dry = true;
             return Poll::Ready(Some(Made::Lost));
         }

@@ -48,7 +48,7 @@ where
 {
     // As many as can be about: in the slots or being filled, and one that the consumer has.
     let kept_max = on.slots() + 1;
-    let pool = Arc::new(Pool { free: Mutex::new(Vec::with_capacity(kept_max)), kept_max });
+    let pool = Arc::new(Pool { free: Mutex::new(Vec::new()), kept_max });
     map_on(on, items, move |item| {
         let pool = pool.clone();
         let buffer = pool.free.lock().pop().unwrap_or_default();

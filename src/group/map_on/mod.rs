@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!     source ──pull──> worker ── f(item) ──┐
-//!              one at  worker ── f(item) ──┼──> ring of `window` slots ──in order──> next()
-//!              a time  worker ── f(item) ──┘    [ 5 ][   ][ 7 ][   ]                the consumer
+//!              one at  worker ── f(item) ──┼──> up to `window` slots ──in order──> next()
+//!              a time  worker ── f(item) ──┘    [ 5 ][   ][ 7 ][   ]              the consumer
 //!                                                 ^ taken           ^ begun
 //! ```
 //!
@@ -13,10 +13,11 @@
 //! - **O3** Every number that was given out is answered: by an output, by a panic, or (its worker was dropped) by a word about that.
 //!   So the consumer is never forgotten.
 //! - **O4** Whenever an item could be pulled and a worker waits to do so, one of those who wait has been woken and has not looked yet:
-//!   who makes room and who brings the source back wake one, and so does the one who was woken, when it brings the source back.
+//!   who makes room and who brings the source back wake one, and so does the one who was woken, when it brings the source back. Once no
+//!   more comes from the source all who wait are woken, and end.
 //! - **O5** One lock, and nothing of the user's is called or dropped under it.
 //!
-//! After the first rounds it allocates nothing: slots, workers and places to wait are made at the start.
+//! After the first rounds it allocates nothing: workers are made at the start, slots and places to wait as they are first used.
 
 mod book;
 mod consume;

@@ -28,6 +28,9 @@ enum Place {
     Threads,
 }
 
+/// 2^20 tasks take some hundred megabytes: beyond that it is an oversight, and wants a word instead of the memory.
+const WORKERS_MAX: usize = 1 << 20;
+
 impl On {
     /// In [`next`](MapOn::next), one item at a time, when it is asked for: nothing is done ahead. To compare with, and to debug.
     pub fn inline() -> Self {
@@ -35,29 +38,36 @@ impl On {
     }
 
     /// In so many tasks: for what waits, as requests do. Up to twice as many items are begun and not taken, see
-    /// [`window`](Self::window).
+    /// [`window`](Self::window). All of them are spawned at the beginning, as far as the window has use for them; so there is no "as many as
+    /// it takes".
     ///
     /// # Panics
-    /// If it is 0.
+    /// If it is 0, or more than 2^20.
     #[track_caller]
     pub fn tasks(workers: usize) -> Self {
         assert!(workers > 0, "`On::tasks(0)` would work on nothing: it takes at least 1");
-        Self { place: Place::Tasks, workers, window: workers.saturating_mul(2) }
+        assert!(workers <= WORKERS_MAX, "`On::tasks({workers})` would spawn so many tasks at once: it takes 2^20 at most");
+        Self { place: Place::Tasks, workers, window: 2 * workers }
     }
 
     /// On so many threads of the pool for [blocking](crate::task::spawn_blocking) jobs: for what computes or blocks. In a
     /// simulation they are tasks.
     ///
+    /// Each worker keeps its thread until the source has ended or the [`MapOn`] is dropped, also while it waits. So there must be fewer of them
+    /// than [`max_blocking_threads`](crate::runtime::Builder::max_blocking_threads) if the closure, or what takes its outputs, needs that
+    /// pool for something else: files are read there, and names looked up.
+    ///
     /// # Panics
-    /// If it is 0.
+    /// If it is 0, or more than 2^20.
     #[track_caller]
     pub fn threads(workers: usize) -> Self {
         assert!(workers > 0, "`On::threads(0)` would work on nothing: it takes at least 1");
-        Self { place: Place::Threads, workers, window: workers.saturating_mul(2) }
+        assert!(workers <= WORKERS_MAX, "`On::threads({workers})` would ask for so many threads: it takes 2^20 at most");
+        Self { place: Place::Threads, workers, window: 2 * workers }
     }
 
     /// So many items at most are begun and not taken by the consumer: what is worked on, and what waits done. It bounds the memory,
-    /// and how far ahead of the consumer the source is read. Inline it stays at 1.
+    /// which is taken as it is used, and how far ahead of the consumer the source is read. Inline it stays at 1.
     ///
     /// # Panics
     /// If it is 0, or more than 2^24.
@@ -71,7 +81,7 @@ impl On {
     }
 
     pub(super) fn slots(&self) -> usize {
-        self.window.min(1 << 24)
+        self.window
     }
 }
 
@@ -152,11 +162,13 @@ where
     F: Fn(S::Item) -> G + Send + Sync + 'static,
     G: Future<Output: Send + 'static> + Send + 'static,
 {
-    let line = Arc::new(Line::new(on.slots(), on.workers));
+    // One of more than there are slots would never have anything to do.
+    let workers = on.workers.min(on.slots());
+    let line = Arc::new(Line::new(on.slots(), workers));
     let (source, work) = (Arc::new(Mutex::new(Some(Box::pin(stream)))), Arc::new(work));
     let at = Location::caller();
     let mut mapped = MapOn::new(line.clone());
-    for _ in 0..on.workers {
+    for _ in 0..workers {
         let worker =
             Worker { source: source.clone(), work: work.clone(), line: Member::new(line.clone()), at };
         let builder = TaskBuilder::new().name("map_on").daemon(true);
