@@ -77,8 +77,8 @@ impl Backoff {
 
     /// The wait before this attempt: anything up to the longest.
     fn draw_delay(&self, attempt: u32) -> Duration {
-        let longest = usize::try_from(self.longest_delay(attempt).as_nanos()).unwrap_or(usize::MAX - 1);
-        Duration::from_nanos(draw_for("delay of a retry", longest + 1) as u64)
+        let longest = usize::try_from(self.longest_delay(attempt).as_nanos()).unwrap_or(usize::MAX);
+        Duration::from_nanos(draw_for("delay of a retry", longest.saturating_add(1)) as u64)
     }
 }
 

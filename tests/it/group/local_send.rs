@@ -5,7 +5,7 @@
 use super::{Alive, is_pending};
 use crate::{Watch, builders, message_of, panic_quietly, poll_with, runtimes, until};
 use mainspring::group::{Builder, ChildError, Failure, LocalChild, SendScope, cancelled, scope_local, scope_send};
-use mainspring::runtime;
+use mainspring::runtime::{self, Runtime};
 use mainspring::task::{CancelCause, yield_now};
 use mainspring::time::{Duration, sleep};
 use std::future::pending;
@@ -48,8 +48,92 @@ fn scp_01_in_spawned_tasks_children_borrow_from_the_task_whatever_their_number()
     }
 }
 
+/// Polls a future on a thread of its own, inside the runtime.
+fn poll_elsewhere<F: Future + Send + Unpin>(runtime: &Runtime, future: &mut F) -> Poll<F::Output>
+where
+    F::Output: Send,
+{
+    let there = || {
+        let _inside = runtime.enter();
+        poll_with(future, Waker::noop())
+    };
+    thread::scope(|threads| threads.spawn(there).join().unwrap())
+}
+
 #[test]
-fn it_moves_from_worker_to_worker_with_its_task() {
+fn scp_01_each_of_its_polls_may_be_on_another_thread_while_the_children_live() {
+    for (flavour, runtime) in runtimes() {
+        let (polls, alive) = (Mutex::new(Vec::new()), Alive::default());
+        let mut moves = Box::pin(scope_send(async |scope: SendScope<'_, ()>| {
+            for n in 0..3 {
+                let (polls, one) = (&polls, alive.one());
+                drop(scope.spawn(async move {
+                    let _one = one;
+                    for _ in 0..4 {
+                        polls.lock().unwrap().push((n, thread::current().id()));
+                        yield_now().await;
+                    }
+                    Ok(())
+                }));
+            }
+            yield_now().await;
+            Ok(polls.lock().unwrap().len())
+        }));
+        let mut ended = Poll::Pending;
+        for round in 0..100 {
+            ended = poll_elsewhere(&runtime, &mut moves);
+            if ended.is_ready() {
+                break;
+            }
+            assert!(round > 0 || alive.count() == 3, "{flavour}: they are born on the first thread, and live on");
+        }
+        assert!(matches!(ended, Poll::Ready(Ok(_))), "{flavour}");
+        assert_eq!(alive.count(), 0, "{flavour}");
+        drop(moves);
+        let polls = polls.into_inner().unwrap();
+        for child in 0..3 {
+            let threads: Vec<_> = polls.iter().filter(|(n, _)| *n == child).map(|(_, thread)| thread).collect();
+            let moved = threads.windows(2).all(|pair| pair[0] != pair[1]);
+            assert!(threads.len() == 4 && moved, "{flavour}: child {child} on {threads:?}");
+        }
+    }
+}
+
+#[test]
+fn scp_07_dropped_on_another_thread_than_it_was_polled_on_it_drops_its_children_there() {
+    struct Where<'a>(&'a Mutex<Vec<thread::ThreadId>>);
+    impl Drop for Where<'_> {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().push(thread::current().id());
+        }
+    }
+    for (flavour, runtime) in runtimes() {
+        let ends = Mutex::new(Vec::new());
+        let mut moves = Box::pin(scope_send(async |scope: SendScope<'_, ()>| {
+            for _ in 0..3 {
+                let end = Where(&ends);
+                drop(scope.spawn(async move {
+                    let _end = end;
+                    pending::<Result<(), _>>().await
+                }));
+            }
+            pending::<Result<(), _>>().await
+        }));
+        assert!(poll_elsewhere(&runtime, &mut moves).is_pending(), "{flavour}");
+        assert!(poll_elsewhere(&runtime, &mut moves).is_pending(), "{flavour}");
+        let there = thread::scope(|threads| {
+            let dropper = threads.spawn(move || {
+                drop(moves);
+                thread::current().id()
+            });
+            dropper.join().unwrap()
+        });
+        assert_eq!(ends.into_inner().unwrap(), [there; 3], "{flavour}");
+    }
+}
+
+#[test]
+fn scopes_in_tasks_on_two_workers_poll_every_child_to_its_end() {
     let runtime = runtime::Builder::new_multi_thread().workers(2).build().unwrap();
     let seen = runtime.block_on(async {
         let tasks = (0..8).map(|_| {
