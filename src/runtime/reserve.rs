@@ -18,6 +18,9 @@ use std::task::{Context, Poll, ready};
 /// [`try_spawn_blocking`](crate::task::try_spawn_blocking) says that the queue is full. When the runtime ends, all of them get
 /// their permit at once; what is spawned with it is cancelled, as every job is then.
 ///
+/// Leaked (`mem::forget`) it keeps its place in line, and a leaked permit its place in the queue, until the runtime ends: whoever stands behind
+/// waits until then.
+///
 /// # Cancellation
 /// **Strict.** Dropping it gives up the place in line, and passes on a place that it was given.
 ///

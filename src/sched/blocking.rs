@@ -22,7 +22,7 @@
 //!   if none is, every waiting job is cancelled, and its handle says so.
 //! - **B3** After `close` nothing is queued, and nothing can be.
 //! - **B4** Whoever takes a job out of the queue, or gives up a place that was kept, gives it to the first who waits for one
-//!   (`places`).
+//!   (`places`); and where all jobs are given up, to as many as there were.
 //!
 //! Cases of the catalogue: BLK-01 to BLK-04, BLK-07 to BLK-09.
 
@@ -241,9 +241,14 @@ impl Blocking {
         if shared.start_thread(name, stack, come, live).is_ok() {
             return;
         }
-        let (stranded, call) = self.locked.lock().hire_failed();
+        let (stranded, call, waits) = {
+            let mut book = self.locked.lock();
+            let (stranded, call) = book.hire_failed();
+            (stranded, call, book.give_places())
+        };
         self.make(shared, call);
         stranded.into_iter().for_each(|task| refuse_for_want_of_thread(shared, task));
+        waits.into_iter().for_each(|waker| wake(Some(waker)));
     }
 
     /// The life of a thread of the pool.
@@ -342,6 +347,11 @@ impl<T> Book<T> {
     /// B4: gives the first in line a place, if one is free. The caller wakes it, after the lock.
     fn give_place(&mut self) -> Option<Waker> {
         self.places.give(self.queue.len())
+    }
+
+    /// As often as there is one, where more than one place may have become free.
+    fn give_places(&mut self) -> Vec<Waker> {
+        std::iter::from_fn(|| self.give_place()).collect()
     }
 
     /// Rule 1. Gives the job back after `close`.
@@ -566,6 +576,25 @@ mod tests {
             let left: u32 = left.into_iter().sum();
             assert_eq!(pool.sum.load(Ordering::Acquire) + left, 3, "each was run or given back");
         });
+    }
+
+    #[test]
+    fn blk_04_places_of_jobs_that_are_given_up_go_to_as_many_who_wait() {
+        let mut book = Book::new(8, 2);
+        assert!(book.reserve() && book.reserve());
+        let wait = |book: &mut Book<char>| match book.look(None, Waker::noop().clone()) {
+            Look::Waiting(number, _) => number,
+            Look::Kept => panic!("there is none"),
+        };
+        let waiting = [(); 3].map(|()| wait(&mut book));
+        assert_eq!(book.push('a', Place::Reserved), Ok(Call::Hire(1)));
+        assert_eq!(book.push('b', Place::Reserved), Ok(Call::Nobody));
+        assert!(book.give_places().is_empty());
+        let (stranded, call) = book.hire_failed();
+        assert_eq!((stranded.len(), call, book.give_places().len()), (2, Call::Nobody, 2), "B4");
+        let looks = waiting.map(|number| matches!(book.look(Some(number), Waker::noop().clone()), Look::Kept));
+        assert_eq!(looks, [true, true, false]);
+        assert!(!book.reserve(), "the third one is before");
     }
 
     #[test]

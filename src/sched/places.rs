@@ -141,6 +141,60 @@ mod tests {
         assert!(places.take(0), "which is free again");
     }
 
+    /// Against the plainest line there is: who asked, in order, and what has become of each.
+    #[test]
+    fn blk_08_places_go_in_the_order_of_asking_and_none_is_lost_whatever_happens_in_between() {
+        use crate::base::rng::Rng;
+        for seed in 0..500 {
+            let (rng, queue_max) = (Rng::new(seed), 1 + seed as usize % 3);
+            let mut places = Places::new(queue_max);
+            let (mut queue_len, mut permits) = (0, 0);
+            // Each with whether it was given a place.
+            let mut line: Vec<(u64, bool)> = Vec::new();
+            let give = |places: &mut Places, line: &mut Vec<(u64, bool)>, queue_len| {
+                while places.give(queue_len).is_some() {
+                    let next = line.iter_mut().find(|(_, given)| !given).expect("P2: one that waits is woken");
+                    next.1 = true;
+                }
+            };
+            for _ in 0..300 {
+                match rng.below(7) {
+                    0 | 1 => match places.look(queue_len, None, Waker::noop().clone()) {
+                        Look::Kept => {
+                            assert!(line.iter().all(|(_, given)| *given), "P1, seed {seed}");
+                            permits += 1;
+                        }
+                        Look::Waiting(number, _) => line.push((number, false)),
+                    },
+                    2 if !line.is_empty() => {
+                        let at = rng.below(line.len());
+                        match places.look(queue_len, Some(line[at].0), Waker::noop().clone()) {
+                            Look::Kept => {
+                                assert!(line.remove(at).1, "P2, seed {seed}");
+                                permits += 1;
+                            }
+                            Look::Waiting(..) => assert!(!line[at].1, "a place that was given is kept, seed {seed}"),
+                        }
+                    }
+                    3 if !line.is_empty() => drop(places.leave(line.remove(rng.below(line.len())).0)),
+                    4 if permits > 0 => {
+                        permits -= 1;
+                        places.release();
+                        queue_len += rng.below(2); // it is used, or dropped
+                    }
+                    5 if queue_len > 0 => queue_len -= 1,
+                    6 if rng.below(8) == 0 => queue_len += 1, // one that did not ask
+                    _ => {}
+                }
+                give(&mut places, &mut line, queue_len);
+                let given = line.iter().filter(|(_, given)| *given).count();
+                assert!(line[..given].iter().all(|(_, given)| *given), "P2, seed {seed}");
+                assert!(given == line.len() || queue_len + permits + given >= queue_max, "none is lost, seed {seed}");
+                assert_eq!(places.kept, permits + given, "seed {seed}");
+            }
+        }
+    }
+
     #[test]
     fn model_a_place_is_not_lost_when_who_was_given_it_goes_away() {
         model(|| {

@@ -5,17 +5,24 @@
 //! Cases of the catalogue: BLK-04.
 
 use crate::probe::{self, Limit};
+use mainspring::group::{ChildError, Failure, TaskGroup, scope};
 use mainspring::runtime::{Builder, Handle, Runtime};
-use mainspring::task::{CancelCause, block_in_place, spawn_blocking, yield_now};
+use mainspring::task::{CancelCause, block_in_place, reserve_blocking, spawn_blocking, yield_now};
+use mainspring::time::timeout;
 use mainspring::{fs, thread};
+use std::future::pending;
 use std::io::ErrorKind;
-use std::sync::mpsc;
+use std::pin::pin;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 cases! { CASES:
     60 => [
         blk_04_a_job_that_no_thread_can_be_made_for_says_so_and_the_next_one_runs,
         blk_04_a_job_that_waits_while_no_thread_can_be_made_runs_on_the_one_there_is,
+        blk_04_scp_02_a_groups_job_that_no_thread_can_be_made_for_is_a_failure_that_ends_the_others,
+        blk_04_whoever_waits_for_a_place_is_given_that_of_a_job_which_no_thread_can_be_made_for,
         blk_04_a_task_in_place_holds_its_worker_while_no_thread_can_be_made,
     ],
 }
@@ -72,6 +79,48 @@ fn blk_04_a_job_that_waits_while_no_thread_can_be_made_runs_on_the_one_there_is(
         for (n, other) in others.into_iter().enumerate() {
             assert_eq!(other.await.expect("it was not stranded"), n);
         }
+    });
+    allow_threads();
+}
+
+fn blk_04_scp_02_a_groups_job_that_no_thread_can_be_made_for_is_a_failure_that_ends_the_others() {
+    let runtime = large(Builder::new_current_thread());
+    refuse_threads();
+    let (held, mut heard) = (Arc::new(()), None);
+    let result = runtime.block_on(scope(async |group: TaskGroup<&str>| {
+        drop(group.spawn(pending::<Result<(), _>>()));
+        let captured = held.clone();
+        heard = Some(group.spawn_blocking(move || {
+            drop(captured);
+            Ok(())
+        }));
+        pending::<Result<(), _>>().await
+    }));
+    let failures: Vec<_> = result.expect_err("one child has failed").into_iter().collect();
+    assert!(matches!(failures[..], [Failure::Cancelled(CancelCause::NoThread)]), "{failures:?}");
+    let child = heard.expect("it was spawned");
+    let error = runtime.block_on(child).expect_err("it did not run");
+    assert!(matches!(error, ChildError::Cancelled(CancelCause::NoThread)), "{error:?}");
+    assert_eq!(Arc::strong_count(&held), 1, "the closure is gone");
+    allow_threads();
+    let result = runtime.block_on(scope(async |group: TaskGroup| Ok(group.spawn_blocking(|| Ok(7)).await)));
+    assert!(matches!(result, Ok(Ok(7))), "{result:?}");
+}
+
+fn blk_04_whoever_waits_for_a_place_is_given_that_of_a_job_which_no_thread_can_be_made_for() {
+    let runtime = large(Builder::new_current_thread().max_blocking_queue(1));
+    refuse_threads();
+    runtime.block_on(async {
+        let permit = reserve_blocking().await;
+        let (mut one, mut other) = (pin!(reserve_blocking()), pin!(reserve_blocking()));
+        for waits in [&mut one, &mut other] {
+            assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "there is one place");
+        }
+        let error = permit.spawn_blocking(|| ()).await.expect_err("there is no thread for it");
+        assert_eq!(error.cancel_cause(), Some(CancelCause::NoThread));
+        let permit = timeout(LONG, one).await.expect("its place was free again");
+        drop(permit.spawn_blocking(|| ()));
+        drop(timeout(LONG, other).await.expect("so was this one's"));
     });
     allow_threads();
 }
