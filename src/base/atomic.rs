@@ -8,6 +8,7 @@
 mod chosen {
     pub(crate) use parking_lot::{Mutex, MutexGuard};
     use std::collections::VecDeque;
+    pub(crate) use std::sync::OnceLock;
     pub(crate) use std::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
     /// Threads that sleep until they are notified, in the order in which they came.
@@ -178,6 +179,45 @@ mod chosen {
 
         pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
             self.0.try_lock().ok()
+        }
+    }
+
+    /// std's, for which loom has none, with a flag that loom watches: what was done before `set` is seen by whoever gets the value,
+    /// which is what std promises, and by nobody for another reason. Two that set at once are not modelled.
+    #[derive(Debug)]
+    pub(crate) struct OnceLock<T> {
+        value: std::sync::OnceLock<T>,
+        is_set: AtomicU32,
+    }
+
+    impl<T> OnceLock<T> {
+        pub(crate) fn new() -> Self {
+            Self { value: std::sync::OnceLock::new(), is_set: AtomicU32::new(0) }
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            // ORDER: Acquire, pairs with the Release in `set`: this is the edge that std's own has.
+            self.value.get().filter(|_| self.is_set.load(Ordering::Acquire) == 1)
+        }
+
+        pub(crate) fn set(&self, value: T) -> Result<(), T> {
+            self.value.set(value)?;
+            // ORDER: Release, pairs with the Acquire in `get`.
+            self.is_set.store(1, Ordering::Release);
+            Ok(())
+        }
+
+        pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+            self.value.get_mut()
+        }
+
+        pub(crate) fn take(&mut self) -> Option<T> {
+            self.is_set = AtomicU32::new(0);
+            self.value.take()
+        }
+
+        pub(crate) fn into_inner(self) -> Option<T> {
+            self.value.into_inner()
         }
     }
 }

@@ -3,16 +3,17 @@
 //! - **O1** One at a time has the right to make the value; the others stand in line for it.
 //! - **O2** Whoever has the right and goes away without a value (cancelled, failed, panicked) passes it to the first in line.
 //! - **O3** When there is a value, everybody in line is told, and nobody stands in line after that.
+//! - **O4** A right that is forgotten with its future is lost to those in line, and to all who come later, until the value is taken
+//!   by somebody to whom the cell belongs alone.
 //!
 //! Cases of the catalogue: SYN-03.
 
 use super::wait_list::{Entered, Locked, Operation, Wait, WaitList};
-use crate::base::atomic::const_outside_models;
+use crate::base::atomic::{OnceLock, const_outside_models};
 use crate::task::wait::{self, WaitKind};
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
-use std::sync::OnceLock;
 
 /// A value that is made once, by async code.
 ///
@@ -29,7 +30,9 @@ use std::sync::OnceLock;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct OnceCell<T> {
+    /// Set by whoever has the right (O1), read by anybody: whoever gets the value sees what was done before it was set.
     value: OnceLock<T>,
+    /// Whose turn it is to make it, and who waits for that.
     list: WaitList<State, Ticket>,
 }
 
@@ -91,8 +94,14 @@ impl<T> OnceCell<T> {
         self.value.into_inner()
     }
 
-    /// The value, if there is one; the cell has none after that.
+    /// The value, if there is one. The cell is as new after that: a future that was forgotten ([`mem::forget`](std::mem::forget))
+    /// while it made the value or waited for it holds up nobody any more.
     pub fn take(&mut self) -> Option<T> {
+        // O4: the cell is ours alone, so whoever has the right or stands in line was forgotten.
+        let mut locked = self.list.lock();
+        locked.making = false;
+        locked.grant_all(Ticket::Made);
+        drop(locked);
         self.value.take()
     }
 
@@ -316,7 +325,7 @@ impl<T: fmt::Debug> Error for SetError<T> {}
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::wait_for;
+    use super::super::kit::{Owned, wait_for};
     use super::*;
     use crate::base::atomic::{model, model_thread};
     use std::sync::Arc;
@@ -335,6 +344,26 @@ mod tests {
             assert!(failed.is_err() || failed.ok() == value, "O2, O3");
             assert_eq!(Some(asking.join().expect("no panic")), value);
             assert!(!cell.list.lock().making);
+        });
+    }
+
+    #[test]
+    fn model_whoever_gets_the_value_sees_what_its_maker_did() {
+        model(|| {
+            let cell = Arc::new(OnceCell::new());
+            // loom watches that nobody reads it who does not come after the count.
+            let make = || async {
+                let owned = Owned::new();
+                owned.count();
+                owned
+            };
+            let other = cell.clone();
+            let asking = model_thread::spawn(move || wait_for(other.get_or_init(make)).read());
+            let other = cell.clone();
+            let looking = model_thread::spawn(move || other.get().map(|owned| owned.read()));
+            assert_eq!(wait_for(cell.get_or_init(make)).read(), 1);
+            assert_eq!(asking.join().expect("no panic"), 1);
+            assert!(matches!(looking.join().expect("no panic"), None | Some(1)));
         });
     }
 }

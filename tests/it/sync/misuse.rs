@@ -5,7 +5,9 @@ use crate::{message_of, panic_quietly, runtimes};
 use mainspring::runtime::Builder;
 use mainspring::sync::{
     Barrier, Condvar, Mutex, MutexGuard, Notify, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,
+    SetError,
 };
+use std::future::pending;
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -105,6 +107,23 @@ fn mis_11_futures_and_guards_that_are_forgotten_harm_nobody_but_those_behind_the
     drop(bell);
     moved.add_permits(1);
     assert_eq!(moved.available_permits(), 0, "granted to the one that was forgotten");
+}
+
+#[test]
+fn mis_11_a_cell_that_is_taken_from_forgets_makers_and_waiters_that_were_forgotten() {
+    let mut cell = OnceCell::new();
+    let mut making = Box::pin(cell.get_or_init(pending));
+    let mut waiting = Box::pin(cell.get_or_init(pending));
+    assert!(poll(&mut making, Waker::noop()).is_pending() && poll(&mut waiting, Waker::noop()).is_pending());
+    forget((making, waiting));
+    assert_eq!(cell.set(1), Err(SetError::InitializingError(1)), "it may go on, as far as a shared cell knows");
+    assert_eq!(cell.take(), None);
+    let shown = format!("{cell:?}");
+    assert!(shown.contains("making: false") && shown.contains("waiters: []"), "{shown}");
+    // The right does not go to the one that waited and was forgotten, either.
+    assert_eq!(now(cell.get_or_try_init(|| async { Err(()) })), Err(()));
+    assert_eq!(*now(cell.get_or_init(|| async { 2 })), 2);
+    assert_eq!((cell.take(), cell.set(3)), (Some(2), Ok(())), "and once more");
 }
 
 #[test]
