@@ -3,7 +3,9 @@
 //! - **N1** A notification by `notify_one` or `notify_last` is taken once: by somebody in line, or, if nobody waits, by the next
 //!   one to come. Several that nobody has taken are one.
 //! - **N2** `notify_waiters` reaches every [`Notified`] that was made before it, polled or not, and leaves nothing behind.
-//! - **N3** Whoever was notified by N1 and goes away without having been polled passes it on.
+//! - **N3** Whoever was notified by N1 and goes away without having been polled passes it on, to the next in line or to the next one
+//!   to come. A `notify_waiters` in between changes nothing about that: it reaches those who have nothing yet (N2), and takes
+//!   nothing from anybody.
 //!
 //! Cases of the catalogue: SYN-03.
 
@@ -77,7 +79,8 @@ impl Notify {
     /// Waits for a notification. Where you stand in line is decided by the first poll, or by [`enable`](Notified::enable).
     ///
     /// # Cancellation
-    /// **Strict.** Dropping this future gives up the place in line; a notification that had come goes to the next.
+    /// **Strict.** Dropping this future gives up the place in line. A notification that `notify_one` or `notify_last` had given it
+    /// goes to the next in line, or, if nobody waits, to the next one to come, whether or not `notify_waiters` was called meanwhile.
     ///
     /// # Examples
     /// ```
@@ -135,7 +138,9 @@ impl Notify {
         locked.kept |= !is_taken;
     }
 
-    /// Notifies everybody who waits, and every [`Notified`] that was made before, polled or not. Nothing is kept.
+    /// Notifies everybody who waits, and every [`Notified`] that was made before, polled or not. Nothing is kept of it, and it uses
+    /// up nothing that `notify_one` has left: neither what is kept, nor what has been given to somebody who goes away before he
+    /// is polled.
     pub fn notify_waiters(&self) {
         let mut locked = self.list.lock();
         // ORDER: Release, pairs with the Acquire in `calls`: what was done before is seen by whoever sees this without the lock.
@@ -240,5 +245,99 @@ impl<P: Handle<Target = Notify>> Operation<P> for Notifying {
             Ticket::Last => notify.notify_last(),
             Ticket::Waits | Ticket::All => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kit::{Owned, poll, wait_for};
+    use super::*;
+    use crate::base::atomic::{AtomicU32, model, model_thread};
+    use std::task::Waker;
+
+    /// One who stands in line already.
+    fn in_line(bell: &Arc<Notify>) -> Pin<Box<OwnedNotified>> {
+        let mut notified = Box::pin(bell.clone().notified_owned());
+        assert!(poll(&mut notified, Waker::noop()).is_pending());
+        notified
+    }
+
+    /// Is a notification kept? Nobody is in line any more.
+    fn kept(bell: &Notify) -> bool {
+        let locked = bell.list.lock();
+        assert!(locked.is_empty());
+        locked.kept
+    }
+
+    #[test]
+    fn model_syn_03_a_notification_of_somebody_who_leaves_is_taken_once_by_another() {
+        model(|| {
+            let bell = Arc::new(Notify::new());
+            let leaving = in_line(&bell);
+            let leaver = model_thread::spawn(move || drop(leaving));
+            let other = bell.clone();
+            let staying = model_thread::spawn(move || wait_for(other.notified()));
+            bell.notify_one();
+            leaver.join().expect("no panic");
+            staying.join().expect("not lost: N3");
+            assert!(!kept(&bell), "nor doubled");
+        });
+    }
+
+    #[test]
+    fn model_a_new_waiter_is_reached_by_notify_waiters_or_sees_what_was_done_before() {
+        model(|| {
+            let (bell, owned, done) = (Arc::new(Notify::new()), Owned::new(), Arc::new(AtomicU32::new(0)));
+            let first = in_line(&bell);
+            let (ringer, theirs, is_done) = (bell.clone(), owned.clone(), done.clone());
+            let ringing = model_thread::spawn(move || {
+                theirs.count();
+                // ORDER: Relaxed, on purpose: that it is seen in time is what the notification is for.
+                is_done.store(1, Ordering::Relaxed);
+                ringer.notify_waiters();
+            });
+            let notified = bell.notified();
+            // ORDER: Relaxed, as above.
+            if done.load(Ordering::Relaxed) == 0 {
+                wait_for(notified);
+                assert_eq!(owned.read(), 1, "N2");
+            }
+            wait_for(first);
+            assert_eq!(owned.read(), 1);
+            ringing.join().expect("no panic");
+            assert!(!kept(&bell));
+        });
+    }
+
+    #[test]
+    fn model_two_notifications_reach_two_waiters() {
+        model(|| {
+            let bell = Arc::new(Notify::new());
+            let (one, other) = (in_line(&bell), in_line(&bell));
+            let ringer = bell.clone();
+            let ringing = model_thread::spawn(move || ringer.notify_one());
+            let waiting = model_thread::spawn(move || wait_for(other));
+            bell.notify_one();
+            wait_for(one);
+            waiting.join().expect("no panic");
+            ringing.join().expect("no panic");
+            assert!(!kept(&bell), "N1");
+        });
+    }
+
+    #[test]
+    fn model_syn_03_a_notification_outlives_a_waiter_that_notify_waiters_overtook() {
+        model(|| {
+            let bell = Arc::new(Notify::new());
+            let leaving = in_line(&bell);
+            let ringer = bell.clone();
+            let ringing = model_thread::spawn(move || ringer.notify_one());
+            let all = bell.clone();
+            let ringing_all = model_thread::spawn(move || all.notify_waiters());
+            drop(leaving);
+            ringing.join().expect("no panic");
+            ringing_all.join().expect("no panic");
+            assert!(kept(&bell), "N3, in whatever order they came");
+        });
     }
 }

@@ -57,6 +57,35 @@ fn syn_03_a_notification_goes_on_in_the_way_it_came() {
 }
 
 #[test]
+fn syn_03_notify_waiters_uses_up_no_notification_by_notify_one() {
+    let notify = Notify::new();
+    let mut overtaken = Box::pin(notify.notified());
+    assert!(poll(&mut overtaken, Waker::noop()).is_pending());
+    notify.notify_one();
+    notify.notify_waiters();
+    // Somebody waits by then, or nobody does.
+    let mut next = Box::pin(notify.notified());
+    assert!(poll(&mut next, Waker::noop()).is_pending());
+    drop(overtaken);
+    assert!(poll(&mut next, Waker::noop()).is_ready());
+
+    let mut overtaken = Box::pin(notify.notified());
+    assert!(poll(&mut overtaken, Waker::noop()).is_pending());
+    notify.notify_one();
+    notify.notify_waiters();
+    drop(overtaken);
+    now(notify.notified());
+    assert!(poll(&mut Box::pin(notify.notified()), Waker::noop()).is_pending(), "once");
+
+    // One that was kept is still there for who comes next, after a future that `notify_waiters` has reached.
+    let reached = notify.notified();
+    notify.notify_one();
+    notify.notify_waiters();
+    now(reached);
+    now(notify.notified());
+}
+
+#[test]
 fn syn_03_a_writer_that_leaves_lets_the_readers_behind_it_in() {
     let lock = RwLock::new(());
     let reading = now(lock.read());
