@@ -18,6 +18,7 @@ mod io;
 mod local;
 mod macros;
 mod map_on;
+mod map_on_ends;
 mod misuse;
 mod net;
 mod places;

@@ -1,23 +1,17 @@
-//! `map_on`: order, window, errors and panics in their places, buffers that go round, and an end that leaves nothing behind.
+//! `map_on`: order, window, errors and panics in their places, and buffers that go round.
 
-use crate::{PATIENCE, message_of, panic_quietly, poll_with, runtimes, until};
-use futures_core::Stream;
+use crate::{message_of, panic_quietly, runtimes, until};
 use mainspring::group::{Filled, MapOn, On, fill_on, map_on, map_stream_on};
 use mainspring::runtime::{Builder, Runtime};
-use mainspring::sync::oneshot;
 use mainspring::task::{spawn, yield_now};
 use mainspring::time::{Duration, sleep};
 use std::convert::Infallible;
-use std::future::{pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 /// Every way to work, on every flavour.
-fn everywhere() -> impl Iterator<Item = (String, Runtime, On)> {
+pub(super) fn everywhere() -> impl Iterator<Item = (String, Runtime, On)> {
     let places = [("inline", On::inline()), ("tasks", On::tasks(3)), ("threads", On::threads(2))];
     places.into_iter().flat_map(|(place, on)| {
         runtimes().map(move |(flavour, runtime)| (format!("{place} on {flavour}"), runtime, on))
@@ -50,7 +44,7 @@ fn outputs_come_in_the_order_of_the_items_however_long_each_takes() {
 }
 
 /// The work begins at once, so it needs its runtime already in the making.
-fn map_on_inside<I, F, G>(runtime: &Runtime, on: On, items: I, work: F) -> MapOn<G::Output>
+pub(super) fn map_on_inside<I, F, G>(runtime: &Runtime, on: On, items: I, work: F) -> MapOn<G::Output>
 where
     I: IntoIterator<IntoIter: Send + 'static, Item: Send + 'static>,
     F: Fn(I::Item) -> G + Send + Sync + 'static,
@@ -177,50 +171,6 @@ fn a_source_that_panics_ends_there_and_says_so() {
 }
 
 #[test]
-fn workers_end_with_a_source_that_panics_though_the_map_is_kept() {
-    for (name, runtime, on) in everywhere() {
-        let held = Arc::new(());
-        let clone = held.clone();
-        runtime.block_on(async {
-            let (open, opened) = oneshot::channel::<()>();
-            // The one who has the source waits in it, the others for the source, when it panics.
-            let source = Box::pin(async move {
-                opened.await.unwrap();
-                panic_quietly("source")
-            });
-            let mut mapped = map_stream_on(on, Once(source), move |(): ()| {
-                let _held = &clone;
-                ready(())
-            });
-            assert!(poll_with(&mut mapped.next(), Waker::noop()).is_pending(), "{name}");
-            for _ in 0..20 {
-                yield_now().await; // so that all of them have come to wait, where that is a matter of turns
-            }
-            open.send(()).unwrap();
-            let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut mapped.next()).poll(cx))) {
-                Ok(polled) => polled.map(Ok),
-                Err(panic) => Poll::Ready(Err(panic)),
-            })
-            .await;
-            assert_eq!(message_of(caught.unwrap_err()), "source", "{name}");
-            assert_eq!(mapped.next().await, None, "{name}");
-            until(|| Arc::strong_count(&held) == 1).await;
-        });
-    }
-}
-
-/// A future's output, once.
-struct Once<F>(Pin<Box<F>>);
-
-impl<F: Future> Stream for Once<F> {
-    type Item = F::Output;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
-        self.0.as_mut().poll(cx).map(Some)
-    }
-}
-
-#[test]
 fn a_large_window_takes_memory_as_it_is_used() {
     for (name, runtime, on) in everywhere() {
         // Slots for outputs of 16 KiB each: 256 GiB, if they were all made.
@@ -292,92 +242,6 @@ fn a_buffer_may_be_kept_or_outlive_the_map() {
             (first.into_inner(), batches.next().await.unwrap().unwrap())
         });
         assert_eq!((kept, &*outlives), (vec![1], &vec![2]));
-    }
-}
-
-#[test]
-fn close_waits_until_all_that_was_under_way_has_ended() {
-    for (name, runtime, on) in everywhere() {
-        let held = Arc::new(());
-        let clone = held.clone();
-        runtime.block_on(async {
-            let mut mapped = map_on(on, 0.., move |n: u32| {
-                let held = clone.clone();
-                async move {
-                    if n > 3 {
-                        pending::<()>().await; // such a one is dropped where it waits, on a thread, too
-                    }
-                    drop(held);
-                    n
-                }
-            });
-            for n in 0..4 {
-                assert_eq!(mapped.next().await, Some(n));
-            }
-            mapped.close().await;
-        });
-        assert_eq!(Arc::strong_count(&held), 1, "{name}");
-    }
-}
-
-#[test]
-fn dropping_it_stops_the_work_soon() {
-    for (name, runtime, on) in everywhere() {
-        let held = Arc::new(());
-        let clone = held.clone();
-        runtime.block_on(async {
-            let mut mapped = map_on(on, 0_u32.., move |n| {
-                let held = clone.clone();
-                async move {
-                    drop(held);
-                    n
-                }
-            });
-            assert_eq!(mapped.next().await, Some(0));
-            drop(mapped);
-            until(|| Arc::strong_count(&held) == 1).await;
-        });
-        assert_eq!(Arc::strong_count(&held), 1, "{name}");
-    }
-}
-
-#[test]
-fn run_does_not_wait_for_a_map_that_was_forgotten() {
-    let runtime = Builder::new_multi_thread().workers(2).build().unwrap();
-    runtime.run(async {
-        let mut mapped = map_on(On::tasks(2), 0_u32.., async |n| n);
-        assert_eq!(mapped.next().await, Some(0));
-        std::mem::forget(mapped);
-    });
-}
-
-#[test]
-fn shd_04_who_waits_for_workers_of_another_runtime_that_ends_is_told() {
-    let (working, waiting) =
-        (Builder::new_multi_thread().workers(1).build().unwrap(), Builder::new_current_thread().build().unwrap());
-    let mut mapped = map_on_inside(&working, On::tasks(2), 0..10, |n| async move {
-        pending::<()>().await;
-        n
-    });
-    let ended = Arc::new(AtomicBool::new(false));
-    let flag = ended.clone();
-    let caught = catch_unwind(AssertUnwindSafe(|| {
-        waiting.block_on(async {
-            drop(spawn(async move {
-                yield_now().await;
-                std::thread::spawn(move || {
-                    drop(working);
-                    flag.store(true, Ordering::Release);
-                });
-            }));
-            mapped.next().await
-        })
-    }));
-    let message = message_of(caught.unwrap_err());
-    assert!(message.contains("a worker of this `map_on` was dropped: its runtime has shut down"), "{message}");
-    let start = Instant::now();
-    while !ended.load(Ordering::Acquire) {
-        assert!(start.elapsed() < PATIENCE);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The book: which items are begun, which outputs wait, and who waits for what.
 
 use crate::base::atomic::{Mutex, MutexGuard};
-use crate::base::quiet::quietly;
+use crate::base::quiet::{drop_quietly, quietly};
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -33,6 +33,8 @@ pub(super) struct Book<U> {
     dry: bool,
     /// The consumer is gone.
     closed: bool,
+    /// The runtime of the threads is going.
+    hung_up: bool,
     /// Workers that have not ended.
     workers: usize,
     /// The wakers of those that wait to pull.
@@ -40,6 +42,8 @@ pub(super) struct Book<U> {
     /// The threads of workers that are no tasks: told of the end.
     threads: Vec<Thread>,
     consumer: Option<Waker>,
+    /// The lookout's, see `Lookout`.
+    lookout: Option<Waker>,
 }
 
 /// A worker asked for the source.
@@ -66,10 +70,12 @@ impl<U> Line<U> {
             pulling: false,
             dry: false,
             closed: false,
+            hung_up: false,
             workers,
             waiting: VecDeque::new(),
             threads: Vec::new(),
             consumer: None,
+            lookout: None,
         }))
     }
 
@@ -82,8 +88,32 @@ impl<U> Line<U> {
         self.lock().threads.push(thread);
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.lock().closed
+    /// Must those on threads go, whatever they are at?
+    pub(super) fn is_over(&self) -> bool {
+        let book = self.lock();
+        book.closed || book.hung_up
+    }
+
+    /// Ready once all workers have ended; for the lookout alone.
+    pub(super) fn poll_left(&self, waker: &Waker) -> Poll<()> {
+        let ours = waker.clone();
+        let mut book = self.lock();
+        let are_gone = book.workers == 0;
+        let spare = if are_gone { Some(ours) } else { book.lookout.replace(ours) };
+        drop(book);
+        drop_quietly(spare);
+        if are_gone { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// The runtime of the threads is going: they end at their next step. What is made already can still be taken.
+    pub(super) fn hang_up(&self) {
+        let mut book = self.lock();
+        book.hung_up = true;
+        let threads = std::mem::take(&mut book.threads);
+        let woken = Woken { workers: std::mem::take(&mut book.waiting), ..Woken::default() };
+        drop(book);
+        woken.wake();
+        threads.iter().for_each(Thread::unpark);
     }
 
     pub(super) fn ask(&self, waker: &Waker) -> Ask {
@@ -163,7 +193,7 @@ impl<U> Line<U> {
         let worker = if made.is_ready() { book.next_puller() } else { None };
         drop(book);
         worker.into_iter().for_each(|waker| quietly(|| waker.wake()));
-        crate::base::quiet::drop_quietly(old);
+        drop_quietly(old);
         made
     }
 
@@ -171,9 +201,9 @@ impl<U> Line<U> {
     pub(super) fn leave(&self) {
         let mut book = self.lock();
         book.workers -= 1;
-        let consumer = if book.workers == 0 { book.consumer.take() } else { None };
+        let woken = if book.workers == 0 { [book.consumer.take(), book.lookout.take()] } else { [None, None] };
         drop(book);
-        consumer.into_iter().for_each(|waker| quietly(|| waker.wake()));
+        woken.into_iter().flatten().for_each(|waker| quietly(|| waker.wake()));
     }
 
     /// The consumer is gone: workers end at their next step. What waits is for the caller to drop, after all else, since that may panic.
@@ -202,7 +232,7 @@ impl<U> Book<U> {
     }
 
     fn ask(&mut self) -> Ask {
-        if self.closed || self.dry {
+        if self.closed || self.dry || self.hung_up {
             return Ask::End;
         }
         if self.pulling || !self.has_room() {

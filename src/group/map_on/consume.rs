@@ -2,7 +2,7 @@
 
 use super::book::{Line, Made};
 use crate::task::wait::{self, Wait, WaitKind};
-use crate::task::{JoinHandle, budget};
+use crate::task::{AbortHandle, JoinHandle, budget};
 use futures_core::Stream;
 use std::fmt;
 use std::panic::{Location, resume_unwind};
@@ -16,13 +16,15 @@ pub struct MapOn<U> {
     line: Arc<Line<U>>,
     /// The workers that are tasks or threads.
     workers: Vec<JoinHandle<()>>,
+    /// Of the lookout, if the workers are threads. Nobody waits for it: that would take a turn of its runtime.
+    lookout: Option<AbortHandle>,
     /// The worker that is polled here, if it is inline.
     inline: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl<U> MapOn<U> {
     pub(super) fn new(line: Arc<Line<U>>) -> Self {
-        Self { line, workers: Vec::new(), inline: None }
+        Self { line, workers: Vec::new(), lookout: None, inline: None }
     }
 
     pub(super) fn drive(&mut self, worker: Pin<Box<dyn Future<Output = ()> + Send>>) {
@@ -31,6 +33,10 @@ impl<U> MapOn<U> {
 
     pub(super) fn keep(&mut self, worker: JoinHandle<()>) {
         self.workers.push(worker);
+    }
+
+    pub(super) fn watch(&mut self, lookout: AbortHandle) {
+        self.lookout = Some(lookout);
     }
 
     /// The next output; `None` after the last.
@@ -94,6 +100,7 @@ impl<U> MapOn<U> {
     fn stop(&mut self) {
         let left = self.line.close();
         self.workers.iter().for_each(JoinHandle::abort);
+        self.lookout.iter().for_each(AbortHandle::abort);
         self.inline = None;
         drop(left);
     }

@@ -16,6 +16,8 @@
 //!   who makes room and who brings the source back wake one, and so does the one who was woken, when it brings the source back. Once no
 //!   more comes from the source all who wait are woken, and end.
 //! - **O5** One lock, and nothing of the user's is called or dropped under it.
+//! - **O6** A worker ends when its consumer is gone, when nothing more comes from the source, and when its runtime ends; on a thread, which
+//!   nobody can drop it from, a *lookout* tells it: a task that ends with the runtime.
 //!
 //! After the first rounds it allocates nothing: workers are made at the start, slots and places to wait as they are first used.
 

@@ -2,7 +2,7 @@
 
 use super::book::Line;
 use super::consume::MapOn;
-use super::work::{Member, Worker, live_on_thread};
+use super::work::{Lookout, Member, Worker, live_on_thread};
 use crate::base::atomic::Mutex;
 use crate::driver;
 use crate::runtime::TaskBuilder;
@@ -180,6 +180,10 @@ where
             }
             Place::Tasks | Place::Threads => mapped.keep(builder.spawn(worker.live())),
         }
+    }
+    if on.place == Place::Threads && !is_simulated() {
+        let lookout = TaskBuilder::new().name("map_on").daemon(true).spawn(Lookout { line, at });
+        mapped.watch(lookout.abort_handle());
     }
     mapped
 }

@@ -150,6 +150,31 @@ async fn caught<G: Future>(make: impl FnOnce() -> G) -> Result<G::Output, Box<dy
     }
 }
 
+/// A task that does nothing but end with its runtime, and tells the workers on threads: nobody stops a job that has begun, and one that
+/// waits for room would be waited for by the shutdown.
+pub(super) struct Lookout<U> {
+    pub(super) line: Arc<Line<U>>,
+    pub(super) at: &'static Location<'static>,
+}
+
+impl<U> Future for Lookout<U> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = self.line.poll_left(cx.waker());
+        if polled.is_pending() {
+            wait::note(Wait { kind: WaitKind::Output, object: 0, at: self.at });
+        }
+        polled
+    }
+}
+
+impl<U> Drop for Lookout<U> {
+    fn drop(&mut self) {
+        self.line.hang_up();
+    }
+}
+
 /// Wakes a thread.
 struct Unpark(Thread);
 
@@ -163,14 +188,14 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls a worker on this thread, which sleeps while it waits, until it ends or its consumer is gone.
+/// Polls a worker on this thread, which sleeps while it waits, until it ends or its consumer or its runtime is gone.
 ///
 /// INSTEAD OF `block_on`: that would ask for a core of the runtime, and keep it from its tasks for as long as an item takes.
 pub(super) fn live_on_thread<U>(line: &Line<U>, worker: impl Future<Output = ()>) {
     line.enter_thread(thread::current());
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut worker = pin!(worker);
-    while !line.is_closed() && worker.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+    while !line.is_over() && worker.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
         thread::park();
     }
 }
