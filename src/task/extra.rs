@@ -14,7 +14,9 @@ pub(crate) struct Extra {
     /// Of task-local keys, from whoever spawned it. What only threads inherit is among it, for at birth nobody knows yet whether
     /// this becomes a job: see [`Header::inherited`].
     inherited: Option<Inherited>,
-    /// The main future of a `block_on`: what is in scope on its thread is in scope for it, too.
+    /// The main future of a `block_on`: it inherits whatever its caller sees.
+    pub(super) is_main: bool,
+    /// Such a one, and its caller was in a scope: what is in force there is so for it, too.
     pub(super) sees_its_thread: bool,
 }
 
@@ -65,7 +67,7 @@ impl Inherited {
 
 impl Extra {
     pub(super) fn of(inherited: Inherited) -> Box<Self> {
-        Box::new(Self { name: None, inherited: Some(inherited), sees_its_thread: false })
+        Box::new(Self { name: None, inherited: Some(inherited), is_main: false, sees_its_thread: false })
     }
 
     pub(super) fn name(&self) -> Option<&str> {
@@ -91,7 +93,7 @@ impl Header {
     /// What this task has inherited and may see, and pass on.
     pub(super) fn inherited(&self) -> impl Iterator<Item = &Entry> {
         let extra = self.extra.as_ref();
-        let sees_all = self.flags.get().is_job || extra.is_some_and(|extra| extra.sees_its_thread);
+        let sees_all = self.flags.get().is_job || extra.is_some_and(|extra| extra.is_main);
         let inherited = extra.and_then(|extra| extra.inherited.as_ref());
         let entries = inherited.map_or(&[][..], |inherited| &inherited.0);
         entries.iter().filter(move |entry| sees_all || entry.heirs.tasks)

@@ -130,6 +130,8 @@ pub(crate) struct Frame {
     task: *const Header,
     /// The next one further out.
     below: *const Frame,
+    /// Whether who entered it sees that one, too: then whoever sees this one does.
+    sees_below: bool,
 }
 
 /// The innermost scope that this thread is in.
@@ -286,6 +288,7 @@ impl<T: 'static> LocalKey<T> {
             carried,
             task: CURRENT.as_ptr(),
             below: FRAMES.as_ptr(),
+            sees_below: sees_top(),
         };
         FRAMES.scope(&frame, body)
     }
@@ -300,25 +303,26 @@ impl<T: 'static> fmt::Debug for LocalKey<T> {
 /// Calls `body` with each scope that is in force here, from the innermost outwards, until it gives something.
 ///
 /// A scope is in force for the task that entered it. Others that this thread polls meanwhile (inside a `block_on` in a scope, for
-/// one) do not see it, except for that `block_on`'s main future, for which it was entered.
+/// one) do not see it, except for that `block_on`'s main future, which sees what its caller does.
 fn find_frame<R>(mut body: impl FnMut(&Frame) -> Option<R>) -> Option<R> {
-    let (mut task, mut at) = (CURRENT.as_ptr(), FRAMES.as_ptr());
-    let mut sees_its_thread =
-        !at.is_null() && CURRENT.with(|header| header?.extra.as_ref().map(|extra| extra.sees_its_thread)) == Some(true);
+    let mut at = if sees_top() { FRAMES.as_ptr() } else { ptr::null() };
     // SAFETY: L1: null, or an enclosing `scope` call's.
     while let Some(frame) = unsafe { at.as_ref() } {
-        if frame.task != task {
-            if !sees_its_thread {
-                return None;
-            }
-            (task, sees_its_thread) = (frame.task, false);
-        }
         if let Some(found) = body(frame) {
             return Some(found);
         }
-        at = frame.below;
+        at = if frame.sees_below { frame.below } else { ptr::null() };
     }
     None
+}
+
+/// Is the innermost scope of this thread in force for the task that it polls?
+fn sees_top() -> bool {
+    FRAMES.with(|top| top.is_some_and(|top| top.task == CURRENT.as_ptr() || CURRENT.with(sees_its_thread)))
+}
+
+fn sees_its_thread(task: Option<&Header>) -> bool {
+    task.and_then(|header| header.extra.as_ref()).is_some_and(|extra| extra.sees_its_thread)
 }
 
 /// Shows the value of the key with this address.
@@ -370,10 +374,12 @@ fn pass_on(parent: Option<&Header>) -> Option<Box<Extra>> {
     Inherited::of(entries).map(Extra::of)
 }
 
-/// The main future of a `block_on` that is called here sees the scopes of its caller.
+/// The main future of a `block_on` that is called here sees the scopes that its caller does, and all that it has inherited.
 pub(super) fn show_scopes(extra: &mut Option<Box<Extra>>) {
-    if extra.is_some() || !FRAMES.as_ptr().is_null() {
-        extra.get_or_insert_default().sees_its_thread = true;
+    let sees_its_thread = sees_top();
+    if extra.is_some() || sees_its_thread {
+        let extra = extra.get_or_insert_default();
+        (extra.is_main, extra.sees_its_thread) = (true, sees_its_thread);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Task-locals: who sees a value, who inherits it, and that it is there for as long as the future is.
 
 use crate::{PATIENCE, message_of, panic_quietly, poll_with, runtimes, until};
-use mainspring::runtime::Builder;
-use mainspring::task::{self, AccessError, spawn_blocking, yield_now};
+use mainspring::runtime::{Builder, Handle};
+use mainspring::task::{self, AccessError, block_in_place, spawn_blocking, yield_now};
 use mainspring::time::{Duration, sleep};
 use mainspring::{join, task_local};
 use std::cell::{Cell, RefCell};
@@ -405,4 +405,30 @@ fn inherited_values_are_freed_with_the_last_who_has_them() {
             assert!(start.elapsed() < PATIENCE, "somebody keeps the value");
         }
     }
+}
+
+#[test]
+fn the_main_future_of_a_block_on_within_another_sees_the_scopes_around_both() {
+    let runtime = Builder::new_multi_thread().workers(1).build().unwrap();
+    let seen = OWN.sync_scope(1, || {
+        runtime.block_on(FOR_TASKS.scope(2, async {
+            block_in_place(|| Handle::current().block_on(async { (OWN.try_get(), FOR_TASKS.try_get()) }))
+        }))
+    });
+    assert_eq!(seen, (Ok(1), Ok(2)));
+}
+
+#[test]
+fn the_main_future_of_a_block_on_sees_no_scope_that_its_caller_does_not() {
+    let runtime = Builder::new_multi_thread().workers(1).build().unwrap();
+    let look = || block_in_place(|| Handle::current().block_on(async { (OWN.try_get(), FOR_TASKS.try_get()) }));
+    // The task is polled by the thread that is in the scope, or by another: it is in no scope of its own either way.
+    let seen = OWN.sync_scope(1, || {
+        runtime.block_on(async {
+            let plain = task::spawn(async move { look() });
+            let scoped = task::spawn(FOR_TASKS.scope(2, async move { look() }));
+            [plain.await.unwrap(), scoped.await.unwrap()]
+        })
+    });
+    assert_eq!(seen, [(Err(AccessError), Err(AccessError)), (Err(AccessError), Ok(2))]);
 }
