@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 /// A child of a [`scope`](super::scope): awaited, it gives the child's value. Dropping it changes nothing for the child, which its
-/// scope waits for in any case.
+/// scope waits for in any case: unlike a [`JoinHandle`]'s task it is not let go by that, nor stopped.
 ///
 /// # Cancellation
 /// **Strict.** Awaiting it by reference (`(&mut child).await`) and giving up loses nothing.

@@ -30,7 +30,8 @@ pub enum Failure<E> {
     Error(E),
     /// A child, or the body, panicked; the payload is inside.
     Panicked(JoinError),
-    /// The scope was cancelled: by its deadline, from around it, or by a call.
+    /// The scope was cancelled: by its deadline, from around it, or by a call. Or its runtime shut down, or had no thread for a
+    /// [blocking job](super::TaskGroup::spawn_blocking): the cause says which.
     Cancelled(CancelCause),
 }
 

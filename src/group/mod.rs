@@ -16,6 +16,40 @@
 //!                                       Err: first b's error, then what else went wrong
 //! ```
 //!
+//! ```
+//! use mainspring::group::{TaskGroup, scope};
+//! let runtime = mainspring::runtime::Runtime::new()?;
+//! let result = runtime.block_on(scope(async |group: TaskGroup<String>| {
+//!     let one = group.spawn(async { Ok(20) }); // runs from here on, beside the body
+//!     let other = group.spawn(async { Ok(22) });
+//!     drop(group.spawn(async { Ok(()) })); // nobody asks for its value; it is waited for all the same
+//!     Ok(one.await.unwrap() + other.await.unwrap())
+//! }));
+//! assert_eq!(result.unwrap(), 42);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A *scope* is the block; its *body* is the function that is given to it; a *child* is a task that the body, or another child, has spawned into
+//! it; the *group* is all of them, and the handle to spawn with.
+//!
+//! **Coming from threads**
+//!
+//! | with threads | here |
+//! |---|---|
+//! | `thread::scope` | [`scope()`]; from a thread, or where parallel children must borrow, [`block_on_scope()`] |
+//! | `handle.join()` | `child.await`: the value; what went wrong in detail the scope says, once |
+//! | a flag that says "stop", looked at now and then | [`TaskGroup::cancel`]; who wants to clean up awaits [`cancelled()`] |
+//! | a channel on which workers send results | [`as_completed()`]: as they end. [`map_on()`]: in order, with workers that go on ahead |
+//! | a pool of N threads | [`Builder::limit`]: N children run, the others stand in line, first come first served |
+//! | a call that blocks | [`TaskGroup::spawn_blocking`]: a thread for it, and the scope waits for that, too |
+//! | a few things at once, first or all | [`race()`], [`gather()`]: without tasks, in turn, and they may borrow |
+//! | threads kept in a `Vec`, joined later | [`JoinSet`], which stops them when it is dropped and does not wait |
+//!
+//! **What it means to be stopped.** A thread cannot be stopped from outside; a task can, but only where it waits, at an `.await`. There it is
+//! *dropped*: its locals are destroyed, from the last to the first, as if the function had returned at that line, and what stands below never
+//! runs. So what must happen in any case belongs into a destructor, or into a [`shield()`]. A child that computes goes on to its next `.await`
+//! first; one that blocks its thread, or a [blocking job](TaskGroup::spawn_blocking) that has begun, goes on to its end, and the scope waits.
+//!
 //! **The rules**
 //! 1. Children end before the block does.
 //! 2. The first error or panic cancels the others, the body included. What else goes wrong meanwhile is attached.

@@ -133,8 +133,9 @@ impl Builder {
         Self { running_max: usize::MAX, deadline: None, timeout: None, grace: Duration::ZERO }
     }
 
-    /// So many children run at once, at most. A child spawned beyond that waits for room before its first poll;
-    /// [`spawn_wait`](TaskGroup::spawn_wait) waits before it spawns.
+    /// So many children run at once, at most; one that waits for something runs, too. A child spawned beyond that stands in line until there is
+    /// room for it, and is a task with all that it captured meanwhile; [`spawn_wait`](TaskGroup::spawn_wait) waits before it spawns, so that who
+    /// makes many children does not fill the memory with them. A child that waits for one that stands behind it in this line waits for ever.
     ///
     /// # Panics
     /// If it is 0: no child would ever run.

@@ -12,7 +12,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// Where a [`map_on`] does its work, and how far ahead.
+/// Where a [`map_on`] does its work, and how far ahead. [`tasks`](On::tasks) is for what waits, [`threads`](On::threads) for what computes
+/// or blocks: a task that computes long keeps a thread of the runtime from all else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "it only says where: give it to `map_on`"]
 pub struct On {
