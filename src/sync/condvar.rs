@@ -2,7 +2,8 @@
 //!
 //! - **V1** A waiter stands in line before it lets go of the mutex: whoever changes the state under the mutex and then notifies finds
 //!   it there.
-//! - **V2** A notification is for who waits now; none is kept. One that had come to somebody who then went away goes to the next.
+//! - **V2** A notification is for who waits now; none is kept. One that had come to somebody who then went away before he had looked
+//!   at what changed goes to the next.
 
 use super::blocking;
 use super::mutex::MutexGuard;
@@ -85,13 +86,25 @@ impl Condvar {
         &self,
         guard: MutexGuard<'a, T>,
     ) -> impl Future<Output = MutexGuard<'a, T>> + use<'_, 'a, T> {
-        self.wait_at(guard, Location::caller())
+        let at = Location::caller();
+        async move {
+            let (guard, unused) = self.wait_at(guard, at).await;
+            unused.use_up();
+            guard
+        }
     }
 
     /// Waits until the condition is false; looks before the first wait, too.
     ///
+    /// A notification after which the condition is still true is used up: somebody else who waits for something else is not woken
+    /// in its place. So where conditions differ, use [`notify_all`](Self::notify_all).
+    ///
     /// # Cancellation
     /// **Lossy.** As for [`wait`](Self::wait).
+    ///
+    /// # Panics
+    /// If the condition panics. The mutex is released then, and the notification that had it called goes to the next, as if this
+    /// future had been dropped. After [`wait`](Self::wait) it is used up, whatever you do then.
     ///
     /// # Examples
     /// ```
@@ -111,26 +124,30 @@ impl Condvar {
     ) -> impl Future<Output = MutexGuard<'a, T>> + use<'_, 'a, T, F> {
         let at = Location::caller();
         async move {
-            while condition(&mut guard) {
-                guard = self.wait_at(guard, at).await;
+            let mut waits = condition(&mut guard);
+            while waits {
+                let unused;
+                (guard, unused) = self.wait_at(guard, at).await;
+                // If this panics, the notification goes to the next (V2).
+                waits = condition(&mut guard);
+                unused.use_up();
             }
             guard
         }
     }
 
+    /// The mutex again, and the notification, which the caller must use up.
     async fn wait_at<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T>,
         at: &'static Location<'static>,
-    ) -> MutexGuard<'a, T> {
+    ) -> (MutexGuard<'a, T>, Unused<'_>) {
         let mutex = MutexGuard::mutex(&guard);
         let mut waiting = pin!(Wait::new(self, Waiting(()), at));
         waiting.as_mut().stand_in_line();
         drop(guard);
         let unused = Unused { condvar: self, ticket: waiting.await };
-        let guard = mutex.lock_at(at).await;
-        mem::forget(unused);
-        guard
+        (mutex.lock_at(at).await, unused)
     }
 
     /// As [`wait`](Self::wait), for a thread that is no task.
@@ -166,10 +183,18 @@ impl fmt::Debug for Condvar {
     }
 }
 
-/// A notification that has come to somebody who waits for the mutex still: if he goes away, it goes to the next (V2).
+/// A notification that has come to somebody who has not looked yet at what changed, since he waits for the mutex still or his look
+/// panicked: if he goes away, it goes to the next (V2).
 struct Unused<'a> {
     condvar: &'a Condvar,
     ticket: Ticket,
+}
+
+impl Unused<'_> {
+    /// He has looked, or it is his own affair now.
+    fn use_up(self) {
+        mem::forget(self);
+    }
 }
 
 impl Drop for Unused<'_> {
@@ -208,5 +233,102 @@ impl Operation<&Condvar> for Waiting {
         if ticket == Ticket::One {
             condvar.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mutex;
+    use super::super::kit::{Owned, poll, wait_for};
+    use super::*;
+    use crate::base::atomic::{model, model_thread};
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    /// Whether it is done, and who waits for that.
+    #[derive(Default)]
+    struct Shared {
+        done: Mutex<bool>,
+        condition: Condvar,
+    }
+
+    /// One wait, whatever it finds.
+    async fn wait_once(shared: Arc<Shared>) {
+        let guard = shared.done.lock().await;
+        drop(shared.condition.wait(guard).await);
+    }
+
+    /// Waits until it is done.
+    async fn until_done(shared: Arc<Shared>) {
+        let guard = shared.done.lock().await;
+        assert!(*shared.condition.wait_while(guard, |done| !*done).await);
+    }
+
+    fn in_line<F: Future<Output = ()>>(waiting: F) -> Pin<Box<F>> {
+        let mut waiting = Box::pin(waiting);
+        assert!(poll(&mut waiting, Waker::noop()).is_pending());
+        waiting
+    }
+
+    #[test]
+    fn model_a_waiter_has_the_mutex_again_and_sees_what_was_done_under_it() {
+        model(|| {
+            let (shared, owned) = (Arc::new(Shared::default()), Owned::new());
+            let (other, theirs) = (shared.clone(), owned.clone());
+            let changing = model_thread::spawn(move || {
+                let mut done = wait_for(other.done.lock());
+                theirs.count();
+                *done = true;
+                drop(done);
+                other.condition.notify_one();
+            });
+            let guard = wait_for(shared.done.lock());
+            let guard = wait_for(shared.condition.wait_while(guard, |done| !*done));
+            assert_eq!(owned.count(), 2, "V1: not missed; and nobody else has the mutex");
+            drop(guard);
+            changing.join().expect("no panic");
+        });
+    }
+
+    #[test]
+    fn model_syn_03_a_notification_of_somebody_who_leaves_goes_to_the_next() {
+        model(|| {
+            let shared = Arc::new(Shared::default());
+            let (mut leaving, staying) = (in_line(wait_once(shared.clone())), in_line(until_done(shared.clone())));
+            let other = shared.clone();
+            let leaver = model_thread::spawn(move || {
+                // It may have been notified, and stand in line for the mutex. If it has used its notification up, it owes another.
+                let is_used = poll(&mut leaving, Waker::noop()).is_ready();
+                drop(leaving);
+                if is_used {
+                    other.condition.notify_one();
+                }
+            });
+            let waiting = model_thread::spawn(move || wait_for(staying));
+            // Notified with the mutex held, so that whoever is notified may have to wait once more, for the mutex.
+            let mut done = wait_for(shared.done.lock());
+            *done = true;
+            shared.condition.notify_one();
+            drop(done);
+            leaver.join().expect("no panic");
+            waiting.join().expect("V2");
+            assert!(shared.done.try_lock().is_ok());
+        });
+    }
+
+    #[test]
+    fn model_notify_all_reaches_whoever_waits_and_whoever_comes_later_sees_the_change() {
+        model(|| {
+            let shared = Arc::new(Shared::default());
+            let first = in_line(until_done(shared.clone()));
+            let coming = until_done(shared.clone());
+            let waiting = model_thread::spawn(move || wait_for(coming));
+            *wait_for(shared.done.lock()) = true;
+            shared.condition.notify_all();
+            wait_for(first);
+            waiting.join().expect("V1");
+            assert!(shared.condition.list.lock().is_empty());
+        });
     }
 }

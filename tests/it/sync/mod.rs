@@ -1,5 +1,6 @@
 //! Locks and their like: against plain references, under strangers' wakers, in every flavour.
 
+mod conditions;
 pub(crate) mod kit;
 mod leaving;
 mod meetings;
