@@ -35,7 +35,7 @@ impl Workload for Proxy {
             drop((from, to));
             let cpu = over.await.expect("the load reports").expect("the load runs");
             load.join().expect("it has nothing left to do");
-            vec![("proxy cpu us a MiB", cpu)]
+            vec![("cpu us a MiB", cpu)]
         })
     }
 }
