@@ -62,7 +62,8 @@ impl Barrier {
     /// Waits until all have come. Exactly one of them, the last to come, is told that it leads.
     ///
     /// # Cancellation
-    /// **Strict.** Whoever drops this future before the number was full has not come.
+    /// **Strict.** Whoever drops this future before the number was full has not come. After that the meeting has been held, with it;
+    /// the others go on, and who leads them is not changed by it.
     ///
     /// # Examples
     /// ```
@@ -141,4 +142,66 @@ impl Operation<&Barrier> for Meeting {
 
     /// The meeting was held, with or without it.
     fn give_back(&mut self, _: &&Barrier, _: Ticket) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kit::{Owned, poll, wait_for};
+    use super::*;
+    use crate::base::atomic::{model, model_thread};
+    use std::sync::Arc;
+    use std::task::{Poll, Waker};
+
+    #[test]
+    fn model_each_round_has_one_leader_and_all_have_come_before_anybody_goes_on() {
+        model(|| {
+            let barrier = Arc::new(Barrier::new(2));
+            let owned = [Owned::new(), Owned::new()];
+            // Two rounds: each writes its own before the first, and reads the other's after it.
+            let meet = |mine: usize| {
+                let (barrier, owned) = (barrier.clone(), owned.clone());
+                move || {
+                    owned[mine].count();
+                    let leads = wait_for(barrier.wait()).is_leader();
+                    assert_eq!(owned[1 - mine].read(), 1);
+                    let leads_again = wait_for(barrier.wait()).is_leader();
+                    owned[1 - mine].count();
+                    [leads, leads_again]
+                }
+            };
+            let other = model_thread::spawn(meet(1));
+            let (mine, theirs) = (meet(0)(), other.join().expect("no panic"));
+            assert!(mine[0] != theirs[0] && mine[1] != theirs[1], "{mine:?} {theirs:?}");
+            assert!(barrier.list.lock().is_empty());
+        });
+    }
+
+    #[test]
+    fn model_syn_03_whoever_leaves_has_come_or_has_not() {
+        model(|| {
+            let barrier = Arc::new(Barrier::new(2));
+            let other = barrier.clone();
+            let leaver = model_thread::spawn(move || {
+                let mut leaving = Box::pin(other.wait());
+                poll(&mut leaving, Waker::noop()).map(|result| result.is_leader())
+            });
+            let mut last = Box::pin(barrier.wait());
+            let is_met = poll(&mut last, Waker::noop());
+            let theirs = leaver.join().expect("no panic");
+            match (is_met, theirs) {
+                (Poll::Ready(result), Poll::Pending) => assert!(result.is_leader(), "it had come"),
+                (Poll::Pending, Poll::Ready(leads)) => {
+                    assert!(
+                        leads && matches!(poll(&mut last, Waker::noop()), Poll::Ready(result) if !result.is_leader())
+                    );
+                }
+                (Poll::Pending, Poll::Pending) => {
+                    assert_eq!(barrier.list.lock().len(), 1, "it had gone before");
+                    assert!(wait_for(barrier.wait()).is_leader() && !wait_for(last).is_leader());
+                }
+                (Poll::Ready(_), Poll::Ready(_)) => panic!("two that come last"),
+            }
+            assert!(barrier.list.lock().is_empty());
+        });
+    }
 }
