@@ -86,12 +86,7 @@ impl Condvar {
         &self,
         guard: MutexGuard<'a, T>,
     ) -> impl Future<Output = MutexGuard<'a, T>> + use<'_, 'a, T> {
-        let at = Location::caller();
-        async move {
-            let (guard, unused) = self.wait_at(guard, at).await;
-            unused.use_up();
-            guard
-        }
+        self.wait_and_look(guard, Location::caller(), |guard| guard)
     }
 
     /// Waits until the condition is false; looks before the first wait, too.
@@ -126,28 +121,28 @@ impl Condvar {
         async move {
             let mut waits = condition(&mut guard);
             while waits {
-                let unused;
-                (guard, unused) = self.wait_at(guard, at).await;
-                // If this panics, the notification goes to the next (V2).
-                waits = condition(&mut guard);
-                unused.use_up();
+                let look = |mut guard: MutexGuard<'a, T>| (condition(&mut guard), guard);
+                (waits, guard) = self.wait_and_look(guard, at, look).await;
             }
             guard
         }
     }
 
-    /// The mutex again, and the notification, which the caller must use up.
-    async fn wait_at<'a, T: ?Sized>(
+    /// One wait. The notification is used up by the look at what changed; if that panics, it goes to the next (V2).
+    async fn wait_and_look<'a, T: ?Sized, R>(
         &self,
         guard: MutexGuard<'a, T>,
         at: &'static Location<'static>,
-    ) -> (MutexGuard<'a, T>, Unused<'_>) {
+        look: impl FnOnce(MutexGuard<'a, T>) -> R,
+    ) -> R {
         let mutex = MutexGuard::mutex(&guard);
         let mut waiting = pin!(Wait::new(self, Waiting(()), at));
         waiting.as_mut().stand_in_line();
         drop(guard);
         let unused = Unused { condvar: self, ticket: waiting.await };
-        (mutex.lock_at(at).await, unused)
+        let seen = look(mutex.lock_at(at).await);
+        mem::forget(unused);
+        seen
     }
 
     /// As [`wait`](Self::wait), for a thread that is no task.
@@ -188,13 +183,6 @@ impl fmt::Debug for Condvar {
 struct Unused<'a> {
     condvar: &'a Condvar,
     ticket: Ticket,
-}
-
-impl Unused<'_> {
-    /// He has looked, or it is his own affair now.
-    fn use_up(self) {
-        mem::forget(self);
-    }
 }
 
 impl Drop for Unused<'_> {
