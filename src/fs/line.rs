@@ -6,6 +6,8 @@
 //! - **L1** There is one `Turn` at most for a line. It is handed out in the order in which futures first asked.
 //! - **L2** If there is none and somebody waits, then the first of those has been woken and not polled since. Passing the
 //!   turn on wakes the first; a first one that goes away wakes the next.
+//! - **L4** A poll that waits (see `polls`) has a place as well, but nobody drops it if it never comes again. So it is woken
+//!   together with the first future behind it, and until it has come it keeps its place and holds up nobody.
 //! - **L3** Wakers are woken, cloned and dropped outside the lock: they are user code.
 
 use crate::base::atomic::Mutex;
@@ -28,8 +30,8 @@ pub(super) struct Line {
 struct Book {
     /// Somebody has the turn.
     taken: bool,
-    /// Who waits, by number, in order. A waker is taken out when it is woken.
-    waiting: VecDeque<(u64, Option<Waker>)>,
+    /// Who waits, in order.
+    waiting: VecDeque<Waiting>,
     /// The number of whoever comes next.
     next: u64,
     /// The buffer of the last job, for the next one: a loop of reads allocates once.
@@ -40,6 +42,23 @@ struct Book {
     turns: u64,
     /// What a poll's job has read and no poll has taken: the cursor stands behind it.
     unread: Vec<u8>,
+}
+
+/// Somebody in line.
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    /// Taken out when it is woken.
+    waker: Option<Waker>,
+    /// It may never come again (L4).
+    is_poll: bool,
+}
+
+impl Waiting {
+    /// It was woken, has not come since, and nobody waits for it to come.
+    fn is_passed_over(&self) -> bool {
+        self.is_poll && self.waker.is_none()
+    }
 }
 
 /// The right to move the cursor. Dropping it passes it on.
@@ -61,6 +80,8 @@ pub(super) struct Place<'a> {
     at: &'static Location<'static>,
     /// None until it had to wait.
     number: Option<u64>,
+    /// L4.
+    is_poll: bool,
 }
 
 // No code of a user's runs under the lock, so no panic leaves the book half written.
@@ -112,14 +133,14 @@ impl Line {
         self.book.lock().turns == turn
     }
 
-    /// Wakes the first in line, if nobody has the turn (L2).
+    /// Wakes the first in line, if nobody has the turn (L2), and the polls before it (L4), one after the other: a vector of them
+    /// would cost an allocation, and there is seldom more than one.
     fn call(&self) {
-        let waker = {
-            let mut book = self.book.lock();
-            if book.taken { None } else { book.waiting.front_mut().and_then(|(_, waker)| waker.take()) }
-        };
-        if let Some(waker) = waker {
+        while let Some((waker, is_last)) = self.book.lock().next_to_call() {
             quietly(|| waker.wake());
+            if is_last {
+                return;
+            }
         }
     }
 }
@@ -127,11 +148,21 @@ impl Line {
 impl Book {
     /// L1: gives the turn to whoever is first.
     fn try_take(&mut self, number: Option<u64>) -> bool {
-        let is_first = self.waiting.front().is_none_or(|(first, _)| Some(*first) == number);
+        let first = self.waiting.iter().find(|other| Some(other.number) == number || !other.is_passed_over());
+        let is_first = first.is_none_or(|first| Some(first.number) == number);
         let taken = !self.taken && is_first;
         self.taken |= taken;
         self.turns += u64::from(taken);
         taken
+    }
+
+    /// The first who was not woken yet, if nobody has the turn, and whether those behind it have to wait for it.
+    fn next_to_call(&mut self) -> Option<(Waker, bool)> {
+        if self.taken {
+            return None;
+        }
+        let next = self.waiting.iter_mut().find(|waiting| !waiting.is_passed_over())?;
+        Some((next.waker.take()?, !next.is_poll))
     }
 
     /// The turn that was just taken.
@@ -141,32 +172,32 @@ impl Book {
 
     /// Out of the line, wherever it stands.
     fn remove(&mut self, number: u64) -> Option<Waker> {
-        let index = self.waiting.iter().position(|(other, _)| *other == number)?;
-        self.waiting.remove(index).and_then(|(_, waker)| waker)
+        let index = self.waiting.iter().position(|waiting| waiting.number == number)?;
+        self.waiting.remove(index).and_then(|waiting| waiting.waker)
     }
 
     /// Into the line, or its new waker to its old place.
-    fn wait(&mut self, number: Option<u64>, waker: Waker) -> (u64, Option<Waker>) {
+    fn wait(&mut self, number: Option<u64>, is_poll: bool, waker: Waker) -> (u64, Option<Waker>) {
         if let Some(number) = number {
-            let place = self.waiting.iter_mut().find(|(other, _)| *other == number);
-            let (_, slot) = place.expect("who has a number stands in line until it gets its turn or gives it up");
-            return (number, slot.replace(waker));
+            let place = self.waiting.iter_mut().find(|waiting| waiting.number == number);
+            let place = place.expect("who has a number stands in line until it gets its turn or gives it up");
+            return (number, place.waker.replace(waker));
         }
         let number = self.next;
         self.next += 1;
-        self.waiting.push_back((number, Some(waker)));
+        self.waiting.push_back(Waiting { number, waker: Some(waker), is_poll });
         (number, None)
     }
 }
 
 impl<'a> Place<'a> {
     pub(super) fn new(line: &'a Arc<Line>, at: &'static Location<'static>) -> Self {
-        Self::again(line, at, None)
+        Self { line, at, number: None, is_poll: false }
     }
 
-    /// As it was when [`leave`](Self::leave) gave this number.
+    /// That of a poll, as it was when [`leave`](Self::leave) gave this number.
     pub(super) fn again(line: &'a Arc<Line>, at: &'static Location<'static>, number: Option<u64>) -> Self {
-        Self { line, at, number }
+        Self { line, at, number, is_poll: true }
     }
 
     /// Keeps the place in line, under this number, for whoever can hold no reference to it between two polls.
@@ -189,7 +220,7 @@ impl<'a> Place<'a> {
                 drop((old, waker));
                 return Poll::Ready(turn);
             }
-            let (number, old) = book.wait(self.number, waker);
+            let (number, old) = book.wait(self.number, self.is_poll, waker);
             self.number = Some(number);
             old
         };

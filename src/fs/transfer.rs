@@ -54,6 +54,8 @@ pub(super) struct Mover<'a> {
     job: Option<Job<Back>>,
     /// How far the end of the file was from the cursor when an append began, less what was read since.
     left: Option<u64>,
+    /// How much an append has found unread, and not said yet.
+    found: usize,
 }
 
 /// What a job brings back.
@@ -71,7 +73,7 @@ struct Back {
 
 impl<'a> Mover<'a> {
     pub(super) fn new(file: &'a Arc<Inner>, offset: Option<u64>, at: &'static Location<'static>) -> Self {
-        Self { file, at, offset, place: Place::new(&file.line, at), turn: None, job: None, left: None }
+        Self { file, at, offset, place: Place::new(&file.line, at), turn: None, job: None, left: None, found: 0 }
     }
 
     /// So many bytes are through: the next step begins behind them.
@@ -113,19 +115,21 @@ impl<'a> Mover<'a> {
         if self.job.is_none() {
             ready!(self.poll_begin(cx));
             if self.turn.as_ref().is_some_and(|turn| turn.finds_unread) {
-                to.append(&mut self.file.line.take_unread());
+                let mut unread = self.file.line.take_unread();
+                self.found = unread.len();
+                to.append(&mut unread);
             }
             if self.file.inline
                 && let Some((count, is_end)) = self.append_inline(to)?
             {
                 budget::charge_bytes(count);
-                return Poll::Ready(Ok((count, is_end)));
+                return Poll::Ready(Ok((count + std::mem::take(&mut self.found), is_end)));
             }
             self.start(Way::In, Vec::new(), |file, _, buf| (&file.std).read_to_end(buf));
         }
         let (count, mut buf) = ready!(self.poll_job(cx))?;
         if to.is_empty() { *to = buf } else { to.append(&mut buf) }
-        Poll::Ready(Ok((count, true)))
+        Poll::Ready(Ok((count + std::mem::take(&mut self.found), true)))
     }
 
     /// A piece from memory, and whether it was the last. The vector grows once, to one byte more than is left of the file; and a

@@ -223,6 +223,122 @@ fn fsx_04_a_pipe_gives_to_the_next_what_a_poll_has_left() {
 }
 
 #[test]
+fn fsx_04_what_a_poll_has_left_of_a_pipe_counts_where_all_is_read() {
+    let folder = Folder::new();
+    let path = folder.at("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    narrowly(|inline| {
+        let path = path.clone();
+        async move {
+            // Both ends, so that neither waits for the other to be opened; then the writing one goes.
+            let both = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+            let mut pipe = opened(&path, inline).await;
+            std::io::Write::write_all(&mut &both, b"hello, pipe").unwrap();
+            give_up(|| read_once(&mut pipe, &mut [0; 6])).await;
+            drop(both);
+            let mut all = b"> ".to_vec();
+            assert_eq!(pipe.read_to_end(&mut all).await.unwrap(), 11);
+            assert_eq!(all, b"> hello, pipe");
+        }
+    });
+}
+
+/// A number below the limit, the next of a fixed sequence.
+fn below(seed: &mut u64, limit: u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*seed >> 33) % limit
+}
+
+#[test]
+fn fsx_04_whatever_is_given_up_at_the_end_or_before_the_cursor_is_where_std_would_have_it() {
+    const LEN: u64 = 300;
+    narrowly(|inline| async move {
+        let folder = Folder::new();
+        let path = folder.with("file", bytes(LEN as usize));
+        let (content, mut seed) = (bytes(LEN as usize), 7);
+        let mut file = opened(&path, inline).await;
+        let mut place = 0_u64;
+        for step in 0..600 {
+            let mut buf = vec![0; below(&mut seed, 200) as usize];
+            let left = &content[place.min(LEN) as usize..];
+            match below(&mut seed, 6) {
+                // Nobody comes again, or somebody else does: what was ready counts, and nothing else.
+                0 | 1 => {
+                    if let Poll::Ready(count) = read_once(&mut file, &mut buf) {
+                        let count = count.unwrap();
+                        assert!(buf[..count] == left[..count], "step {step}");
+                        place += count as u64;
+                    }
+                    if below(&mut seed, 2) == 0 {
+                        let_jobs_end().await;
+                    }
+                }
+                2 => {
+                    let mut read = Box::pin(file.read(&mut buf));
+                    let polled = read.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                    drop(read);
+                    if let Poll::Ready(count) = polled {
+                        place += count.unwrap() as u64;
+                    }
+                }
+                3 => {
+                    let count = poll_fn(|cx| Pin::new(&mut file).poll_read(cx, &mut buf)).await.unwrap();
+                    assert!(buf[..count] == left[..count], "step {step}");
+                    assert_eq!(count == 0, left.is_empty() || buf.is_empty(), "step {step}: 0 is the end");
+                    place += count as u64;
+                }
+                4 => {
+                    let to = match below(&mut seed, 3) {
+                        0 => SeekFrom::Start(below(&mut seed, LEN + 50)),
+                        1 => SeekFrom::Current(below(&mut seed, 100) as i64 - 50),
+                        _ => SeekFrom::End(below(&mut seed, 60) as i64 - 50),
+                    };
+                    let wanted = match to {
+                        SeekFrom::Start(at) => at as i64,
+                        SeekFrom::Current(by) => place as i64 + by,
+                        SeekFrom::End(by) => LEN as i64 + by,
+                    };
+                    let got = seek(&mut file, to).await.ok();
+                    assert_eq!(got, u64::try_from(wanted).ok(), "step {step}: {to:?} from {place}");
+                    place = got.unwrap_or(place);
+                }
+                _ => assert_eq!(file.stream_position().await.unwrap(), place, "step {step}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_buffered_file_is_read_and_moved_about_as_by_std() {
+    everywhere(|inline| async move {
+        let folder = Folder::new();
+        let path = folder.with("file", bytes(500));
+        let mut ours = BufReader::with_capacity(64, opened(&path, inline).await);
+        let mut stds = std::io::BufReader::with_capacity(64, std::fs::File::open(&path).unwrap());
+        let mut seed = 11;
+        for step in 0..400 {
+            if below(&mut seed, 2) == 0 {
+                let mut wanted = vec![0; below(&mut seed, 90) as usize];
+                let mut got = wanted.clone();
+                let count = std::io::Read::read(&mut stds, &mut wanted).unwrap();
+                let filled = ours.read_exact(&mut got[..count]).await.unwrap();
+                assert!((filled, got) == (count, wanted), "step {step}");
+                continue;
+            }
+            let to = match below(&mut seed, 8) {
+                0 => SeekFrom::Current(i64::MIN),
+                1 => SeekFrom::Current(i64::MAX),
+                2 | 3 => SeekFrom::Start(below(&mut seed, 600)),
+                4 => SeekFrom::End(below(&mut seed, 600) as i64 - 550),
+                _ => SeekFrom::Current(below(&mut seed, 200) as i64 - 100),
+            };
+            let wanted = std::io::Seek::seek(&mut stds, to).ok();
+            assert_eq!(seek(&mut ours, to).await.ok(), wanted, "step {step}: {to:?}");
+        }
+    });
+}
+
+#[test]
 fn an_empty_buffer_is_done_at_once() {
     everywhere(|inline| async move {
         let folder = Folder::new();
