@@ -63,7 +63,7 @@ fi
 
 leave_out=""
 for case in res_01_without res_02 res_03 res_04 res_06 sch_11 shd_01_five_hundred shd_03_a_shutdown_with_stuck tim_13 \
-    blk_04_a_task_in_place prc_01_two_thousand prc_08_a_child_that_was_waited prc_10 sig_03_a_listener_that_is_dropped; do
+    blk_04_a_task_in_place res_05 res_07 shd_07 where_the_kernel_refuses prc_01_two_thousand prc_08_a_child_that_was_waited prc_10 sig_03_a_listener_that_is_dropped; do
     leave_out="$leave_out --skip $case"
 done
 

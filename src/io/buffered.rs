@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 
-use super::ext::believed;
+use super::ext::{believed, taken};
 
 /// As std's.
 const CAPACITY: usize = 8 * 1024;
@@ -88,7 +88,7 @@ impl<R: AsyncRead + Unpin> AsyncBufRead for BufReader<R> {
 
     fn consume(self: Pin<&mut Self>, count: usize) {
         let this = self.get_mut();
-        this.start = (this.start + count).min(this.end);
+        this.start += count.min(this.end - this.start);
     }
 }
 
@@ -104,10 +104,14 @@ impl<R: AsyncRead + Unpin> AsyncRead for BufReader<R> {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let wanted: usize = bufs.iter().map(|buf| buf.len()).sum();
+        let wanted = bufs.iter().map(|buf| buf.len()).fold(0, usize::saturating_add);
+        if wanted == 0 {
+            return Poll::Ready(Ok(0));
+        }
         // A read as large as the buffer gains nothing by it.
-        if wanted == 0 || (self.start == self.end && wanted >= self.buffer.len()) {
-            return Pin::new(&mut self.reader).poll_read_vectored(cx, bufs);
+        if self.start == self.end && wanted >= self.buffer.len() {
+            let count = ready!(Pin::new(&mut self.reader).poll_read_vectored(cx, bufs))?;
+            return Poll::Ready(Ok(believed(count, wanted)));
         }
         let mut there = ready!(self.as_mut().poll_fill_buf(cx))?;
         let count = io::Read::read_vectored(&mut there, bufs)?;
@@ -214,7 +218,7 @@ impl<W: AsyncWrite + Unpin> BufWriter<W> {
         while self.written < self.buffer.len() {
             match ready!(Pin::new(&mut self.writer).poll_write(cx, &self.buffer[self.written..]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.written = (self.written + count).min(self.buffer.len()),
+                count => self.written += taken(count, self.buffer.len() - self.written),
             }
         }
         self.buffer.clear();
@@ -231,7 +235,8 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for BufWriter<W> {
             ready!(this.poll_hand_on(cx))?;
         }
         if buf.len() >= this.buffer.capacity() {
-            return Pin::new(&mut this.writer).poll_write(cx, buf);
+            let count = ready!(Pin::new(&mut this.writer).poll_write(cx, buf))?;
+            return Poll::Ready(Ok(taken(count, buf.len())));
         }
         this.buffer.extend_from_slice(buf);
         Poll::Ready(Ok(buf.len()))

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use super::ext::{Caller, at, believed};
+use super::ext::{Caller, at, believed, taken};
 use crate::task::budget;
 
 /// What is moved at once. Larger ones measure no better on loopback sockets, and every copy under way has one.
@@ -27,7 +27,7 @@ const BUFFER: usize = 8 * 1024;
 /// Those of the reader and of the writer; `WriteZero` if the writer takes nothing.
 ///
 /// # Panics
-/// If the reader says to have read more than there was room for.
+/// If the reader says to have read more than there was room for, or the writer to have taken more than it was given.
 ///
 /// # Examples
 /// ```
@@ -67,7 +67,7 @@ where
 /// The first error of either; then both directions stop.
 ///
 /// # Panics
-/// If a reader says to have read more than there was room for.
+/// If a reader says to have read more than there was room for, or a writer to have taken more than it was given.
 ///
 /// # Examples
 /// ```
@@ -155,7 +155,7 @@ impl Transfer {
         if count == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        self.start = (self.start + count).min(self.end);
+        self.start += taken(count, self.end - self.start);
         self.count += count as u64;
         self.unflushed = true;
         Ok(())

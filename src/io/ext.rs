@@ -27,6 +27,13 @@ pub(super) fn believed(count: usize, room: usize) -> usize {
     count
 }
 
+/// The writer's answer, if it can be true.
+#[inline]
+pub(super) fn taken(count: usize, given: usize) -> usize {
+    assert!(count <= given, "a writer said that it has taken {count} of {given} bytes: its `poll_write` is wrong");
+    count
+}
+
 /// A poll that waits is said to wait at the user's line.
 #[inline]
 pub(super) fn at<R>(at: Caller, poll: Poll<R>) -> Poll<R> {
@@ -332,16 +339,16 @@ impl<R: AsyncRead + Unpin + ?Sized> Future for ReadToString<'_, R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { reader, read, into, at: here } = self.get_mut();
-        ready!(at(here, poll_to_end(&mut **reader, cx, read)))?;
-        Poll::Ready(append_text(read, into))
+        let outcome = ready!(at(here, poll_to_end(&mut **reader, cx, read)));
+        Poll::Ready(append_text(outcome, read, into))
     }
 }
 
-/// Appends bytes to a text, if they are text; says how many.
-fn append_text(bytes: &mut Vec<u8>, into: &mut String) -> io::Result<usize> {
-    let text = text_of(std::mem::take(bytes))?;
-    into.push_str(&text);
-    Ok(text.len())
+/// Appends bytes to a text, if they are text; says how many. After an error, too, as in std: what was read is not lost by it.
+fn append_text(outcome: io::Result<()>, bytes: &mut Vec<u8>, into: &mut String) -> io::Result<usize> {
+    let text = text_of(std::mem::take(bytes));
+    into.push_str(text.as_deref().unwrap_or(""));
+    outcome.and(text).map(|text| text.len())
 }
 
 fn text_of(bytes: Vec<u8>) -> io::Result<String> {
@@ -368,7 +375,8 @@ impl<W: AsyncWrite + Unpin + ?Sized> Future for Write<'_, W> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { writer, buf, at: here } = self.get_mut();
-        at(here, Pin::new(&mut **writer).poll_write(cx, buf))
+        let count = ready!(at(here, Pin::new(&mut **writer).poll_write(cx, buf)))?;
+        Poll::Ready(Ok(taken(count, buf.len())))
     }
 }
 
@@ -394,7 +402,7 @@ impl<W: AsyncWrite + Unpin + ?Sized> Future for WriteAll<'_, W> {
         while !left.is_empty() {
             match ready!(at(here, Pin::new(&mut **writer).poll_write(cx, left)))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => *left = &left[count.min(left.len())..],
+                count => *left = &left[taken(count, left.len())..],
             }
         }
         Poll::Ready(Ok(()))
@@ -518,8 +526,8 @@ impl<R: AsyncBufRead + Unpin + ?Sized> Future for ReadLine<'_, R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { reader, read, into, at: here } = self.get_mut();
-        ready!(at(here, poll_until(&mut **reader, cx, b'\n', read)))?;
-        Poll::Ready(append_text(read, into))
+        let outcome = ready!(at(here, poll_until(&mut **reader, cx, b'\n', read)));
+        Poll::Ready(append_text(outcome.map(drop), read, into))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Moving bytes on anybody's streams, through the traits of futures-io.
 //!
-//! Cases of the catalogue: NET-13, NET-14, FSX-05, TSK-16, MIS-11, SND-04.
+//! Cases of the catalogue: NET-13, NET-14, FSX-05, TSK-16, MIS-11, SND-04, SYN-04.
 
 mod buffers;
 mod copying;
 mod halves;
+mod hostile;
 mod memory;
 
 use mainspring::io::{AsyncRead, AsyncWrite};
