@@ -184,6 +184,26 @@ fn mis_01_a_limit_of_none_blames_the_line_that_asked_for_it() {
 }
 
 #[test]
+fn mis_01_a_limit_that_is_none_takes_nothing_for_itself() {
+    for (flavour, runtime) in runtimes() {
+        for limit in [usize::MAX, usize::MAX - 1] {
+            let values = runtime.block_on(gather([1, 2, 3].map(|n| ready(Ok::<_, ()>(n)))).limit(limit));
+            assert_eq!(values.unwrap(), [1, 2, 3], "{flavour}");
+            assert_eq!(runtime.block_on(gather_all([ready(1)]).limit(limit)), [1], "{flavour}");
+            let sum = runtime.block_on(Builder::new().limit(limit).scope(async |group: TaskGroup| {
+                let children = [group.spawn(async { Ok(1) }), group.spawn_wait(async { Ok(2) }).await];
+                let mut sum = group.try_spawn(async { Ok(4) }).ok().expect("there is room").await.unwrap();
+                for child in children {
+                    sum += child.await.unwrap();
+                }
+                Ok(sum)
+            }));
+            assert_eq!(sum.unwrap(), 7, "{flavour}");
+        }
+    }
+}
+
+#[test]
 fn snd_04_an_error_whose_destructor_panics_keeps_no_child_of_a_dropped_scope() {
     for (flavour, runtime) in runtimes() {
         let alive = Alive::default();
