@@ -13,7 +13,8 @@
 //!    `WouldBlock` of the call that fills the pipe speaks of the stream.
 //! 2. Nothing is held back while the reader waits: then both are empty.
 //! 3. Splicing never gets past an urgent byte, and says `WouldBlock` there, or that this is the end; reading does. So once one has come,
-//!    bytes are copied; and an end is believed only when reading says so.
+//!    bytes are copied; and neither an end nor a `WouldBlock` is believed unless reading says so as well: the mark stays when somebody
+//!    has taken the byte, and the kernel does not tell of it any more.
 //! 4. Where a pipe cannot be had (descriptors), bytes are copied, and it is asked for again later. Where the kernel knows no such way
 //!    between the two, what is in the pipe already is read out of it, and all the rest is copied.
 //!
@@ -118,7 +119,7 @@ where
     A: Reads + Writes,
     B: Reads + Writes,
 {
-    SpliceBidirectional { there: Way::Moves(splice(a, b)), back: Way::Moves(splice(b, a)) }
+    SpliceBidirectional { there: Way::Moves(splice(a, b)), back: Way::Moves(splice(b, a)), back_is_first: false }
 }
 
 /// Future of [`splice`].
@@ -203,7 +204,16 @@ impl<R: Reads, W: Writes> Splice<'_, R, W> {
                 return Ok(None);
             }
             let origin = stream.origin().expect("it had one just now");
-            sys::splice(origin, pipe.as_fd(), PIPE as usize).map(Some)
+            match sys::splice(origin, pipe.as_fd(), PIPE as usize) {
+                // At the place of an urgent byte that somebody has taken, too: a read says what is so, and gets past it.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let count = stream.recv(&mut belt.buffer, seen)?;
+                    (belt.start, belt.end) = (0, count);
+                    belt.read_all = count == 0;
+                    Ok(Some(0))
+                }
+                outcome => outcome.map(Some),
+            }
         }));
         match moved {
             Ok(None) => belt.give_up_pipe(),
@@ -312,14 +322,23 @@ pub struct SpliceBidirectional<'a, A: Reads + Writes, B: Reads + Writes> {
     there: Way<'a, A, B>,
     /// From b to a.
     back: Way<'a, B, A>,
+    /// The other one at each poll: bulk uses up all that a poll may move, and would leave nothing to the other direction.
+    back_is_first: bool,
 }
 
 impl<A: Reads + Writes, B: Reads + Writes> Future for SpliceBidirectional<'_, A, B> {
     type Output = io::Result<(u64, u64)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { there, back } = self.get_mut();
-        match (there.poll(cx)?, back.poll(cx)?) {
+        let Self { there, back, back_is_first } = self.get_mut();
+        *back_is_first = !*back_is_first;
+        let (there, back) = if *back_is_first {
+            let back = back.poll(cx)?;
+            (there.poll(cx)?, back)
+        } else {
+            (there.poll(cx)?, back.poll(cx)?)
+        };
+        match (there, back) {
             (Poll::Ready(there), Poll::Ready(back)) => Poll::Ready(Ok((there, back))),
             _ => Poll::Pending,
         }

@@ -106,6 +106,8 @@ fn spawn_until_memory_ends() {
         0 => current_thread(),
         _ => multi_thread(workers as usize),
     };
+    // A thread that is just beginning maps a stack for signals, and without room for that std panics in it.
+    eventually("all workers have begun, and sleep", probe::others_sleep);
     probe::set_limit(Limit::AddressSpace, (probe::address_space_kib() << 10) + (room_mib << 20));
     runtime.block_on(async {
         loop {
