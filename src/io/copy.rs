@@ -93,7 +93,7 @@ where
     A: AsyncRead + AsyncWrite + Unpin + ?Sized,
     B: AsyncRead + AsyncWrite + Unpin + ?Sized,
 {
-    CopyBidirectional { a, b, there: Way::default(), back: Way::default(), at: Location::caller() }
+    CopyBidirectional { a, b, there: Way::default(), back: Way::default(), back_is_first: false, at: Location::caller() }
 }
 
 /// One direction of a copy.
@@ -232,6 +232,8 @@ pub struct CopyBidirectional<'a, A: ?Sized, B: ?Sized> {
     there: Way,
     /// From b to a.
     back: Way,
+    /// See [`poll_both`].
+    back_is_first: bool,
     /// The user's line.
     at: Caller,
 }
@@ -244,11 +246,31 @@ where
     type Output = io::Result<(u64, u64)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { a, b, there, back, at: here } = self.get_mut();
-        let (there, back) = (there.poll(&mut **a, &mut **b, cx)?, back.poll(&mut **b, &mut **a, cx)?);
-        match (there, back) {
-            (Poll::Ready(there), Poll::Ready(back)) => Poll::Ready(Ok((there, back))),
-            _ => at(here, Poll::Pending),
-        }
+        let Self { a, b, there, back, back_is_first, at: here } = self.get_mut();
+        let there = |(a, b): &mut (&mut A, &mut B), cx: &mut Context<'_>| there.poll(&mut **a, &mut **b, cx);
+        let back = |(a, b): &mut (&mut A, &mut B), cx: &mut Context<'_>| back.poll(&mut **b, &mut **a, cx);
+        at(here, poll_both(back_is_first, cx, &mut (&mut **a, &mut **b), there, back))
+    }
+}
+
+/// Polls two directions, another one first at each poll: bulk uses up all that a poll may move, and would leave the direction behind
+/// it nothing, poll after poll. Both use what is `between` them.
+pub(super) fn poll_both<X, T>(
+    back_is_first: &mut bool,
+    cx: &mut Context<'_>,
+    between: &mut X,
+    there: impl FnOnce(&mut X, &mut Context<'_>) -> Poll<io::Result<T>>,
+    back: impl FnOnce(&mut X, &mut Context<'_>) -> Poll<io::Result<T>>,
+) -> Poll<io::Result<(T, T)>> {
+    *back_is_first = !*back_is_first;
+    let (there, back) = if *back_is_first {
+        let back = back(between, cx)?;
+        (there(between, cx)?, back)
+    } else {
+        (there(between, cx)?, back(between, cx)?)
+    };
+    match (there, back) {
+        (Poll::Ready(there), Poll::Ready(back)) => Poll::Ready(Ok((there, back))),
+        _ => Poll::Pending,
     }
 }

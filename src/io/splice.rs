@@ -12,9 +12,8 @@
 //! 1. The pipe and the buffer are never filled at the same time, and neither is filled before it is empty. So the order holds, and a
 //!    `WouldBlock` of the call that fills the pipe speaks of the stream.
 //! 2. Nothing is held back while the reader waits: then both are empty.
-//! 3. Splicing never gets past an urgent byte, and says `WouldBlock` there, or that this is the end; reading does. So once one has come,
-//!    bytes are copied; and neither an end nor a `WouldBlock` is believed unless reading says so as well: the mark stays when somebody
-//!    has taken the byte, and the kernel does not tell of it any more.
+//! 3. Splicing never gets past an urgent byte, and says `WouldBlock` there, or that this is the end; reading does. So neither is believed
+//!    unless a read into the buffer, in the same try, says so as well.
 //! 4. Where a pipe cannot be had (descriptors), bytes are copied, and it is asked for again later. Where the kernel knows no such way
 //!    between the two, what is in the pipe already is read out of it, and all the rest is copied.
 //!
@@ -33,6 +32,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use super::copy::poll_both;
 use super::stream::{Reading, Reads, Writes, Writing};
 use crate::base::sys;
 use crate::task::budget;
@@ -170,17 +170,15 @@ impl<R: Reads, W: Writes> Future for Splice<'_, R, W> {
                 ready!(this.poll_out(cx))?;
             } else if this.belt.read_all {
                 return Poll::Ready(Ok(this.belt.count));
-            } else if this.can_splice() {
-                ready!(this.poll_in(cx))?;
             } else {
-                ready!(this.poll_read(cx))?;
+                ready!(this.poll_in(cx))?;
             }
         }
     }
 }
 
 impl<R: Reads, W: Writes> Splice<'_, R, W> {
-    /// Is it worth it, and is there a pipe?
+    /// Is it worth it, is there a way, and is there a pipe?
     fn can_splice(&mut self) -> bool {
         let belt = &mut self.belt;
         belt.copies |= self.from.stream().origin().is_none() || self.to.stream().sink().is_none();
@@ -196,35 +194,22 @@ impl<R: Reads, W: Writes> Splice<'_, R, W> {
         belt.pipe.is_some()
     }
 
+    /// Fills the pipe, or else the buffer. Whatever splicing says but that so much was moved, reading has the last word (3).
     fn poll_in(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let can_splice = self.can_splice();
         let Self { from, belt, .. } = self;
-        let (_, pipe) = belt.pipe.as_ref().expect("the caller has looked");
-        let moved = ready!(from.poll(cx, |stream, seen| {
-            if seen.is_urgent() {
-                return Ok(None);
+        belt.buffer.resize(BUFFER, 0);
+        let count = ready!(from.poll(cx, |stream, seen| {
+            if can_splice && let Some(count) = belt.splice_in(stream)? {
+                return Ok(count);
             }
-            let origin = stream.origin().expect("it had one just now");
-            match sys::splice(origin, pipe.as_fd(), PIPE as usize) {
-                // At the place of an urgent byte that somebody has taken, too: a read says what is so, and gets past it.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let count = stream.recv(&mut belt.buffer, seen)?;
-                    (belt.start, belt.end) = (0, count);
-                    belt.read_all = count == 0;
-                    Ok(Some(0))
-                }
-                outcome => outcome.map(Some),
-            }
-        }));
-        match moved {
-            Ok(None) => belt.give_up_pipe(),
-            Ok(Some(count)) => {
-                budget::charge_bytes(count);
-                belt.in_pipe = count;
-                belt.is_bulk = count >= BUFFER;
-            }
-            Err(error) if sys::is_no_way_to_send(&error) => belt.give_up_pipe(),
-            Err(error) => return Poll::Ready(Err(error)),
-        }
+            let count = stream.recv(&mut belt.buffer, seen)?;
+            (belt.start, belt.end) = (0, count);
+            belt.read_all = count == 0;
+            Ok(count)
+        }))?;
+        belt.is_bulk = count >= BUFFER;
+        budget::charge_bytes(belt.in_pipe);
         Poll::Ready(Ok(()))
     }
 
@@ -247,16 +232,6 @@ impl<R: Reads, W: Writes> Splice<'_, R, W> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { from, belt, .. } = self;
-        belt.buffer.resize(BUFFER, 0);
-        let count = ready!(from.poll(cx, |stream, seen| stream.recv(&mut belt.buffer, seen)))?;
-        (belt.start, belt.end) = (0, count);
-        belt.is_bulk = count == BUFFER;
-        belt.read_all = count == 0;
-        Poll::Ready(Ok(()))
-    }
-
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { to, belt, .. } = self;
         let left = &belt.buffer[belt.start..belt.end];
@@ -272,6 +247,24 @@ impl<R: Reads, W: Writes> Splice<'_, R, W> {
 }
 
 impl Belt {
+    /// Fills the pipe. None if nothing has come, or there is no such way: then the pipe is given up.
+    fn splice_in(&mut self, from: &impl Reads) -> io::Result<Option<usize>> {
+        let (Some((_, pipe)), Some(origin)) = (&self.pipe, from.origin()) else { return Ok(None) };
+        match sys::splice(origin, pipe.as_fd(), PIPE as usize) {
+            Ok(count @ 1..) => {
+                self.in_pipe = count;
+                Ok(Some(count))
+            }
+            Ok(0) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) if sys::is_no_way_to_send(&error) => {
+                self.give_up_pipe();
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// From here on bytes are copied; those in the pipe are the next ones.
     fn take_out_of_pipe(&mut self) -> io::Result<()> {
         let (pipe, _) = self.pipe.as_mut().expect("there is something in it");
@@ -322,7 +315,7 @@ pub struct SpliceBidirectional<'a, A: Reads + Writes, B: Reads + Writes> {
     there: Way<'a, A, B>,
     /// From b to a.
     back: Way<'a, B, A>,
-    /// The other one at each poll: bulk uses up all that a poll may move, and would leave nothing to the other direction.
+    /// See [`poll_both`].
     back_is_first: bool,
 }
 
@@ -331,17 +324,7 @@ impl<A: Reads + Writes, B: Reads + Writes> Future for SpliceBidirectional<'_, A,
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { there, back, back_is_first } = self.get_mut();
-        *back_is_first = !*back_is_first;
-        let (there, back) = if *back_is_first {
-            let back = back.poll(cx)?;
-            (there.poll(cx)?, back)
-        } else {
-            (there.poll(cx)?, back.poll(cx)?)
-        };
-        match (there, back) {
-            (Poll::Ready(there), Poll::Ready(back)) => Poll::Ready(Ok((there, back))),
-            _ => Poll::Pending,
-        }
+        poll_both(back_is_first, cx, &mut (there, back), |(there, _), cx| there.poll(cx), |(_, back), cx| back.poll(cx))
     }
 }
 

@@ -153,11 +153,6 @@ impl Seen {
         Bits(self.0).meets(Bits::READ_CLOSED)
     }
 
-    /// Has urgent data come, at any time?
-    pub(crate) fn is_urgent(self) -> bool {
-        Bits(self.0).meets(Bits::PRIORITY)
-    }
-
     /// May a short read or write be taken as "the socket is empty (or full) now"?
     pub(super) fn allows_short_cut(self) -> bool {
         !Bits(self.0).meets(Bits::NO_SHORT_CUT)

@@ -78,6 +78,26 @@ fn a_copy_that_never_waits_lets_others_run() {
 }
 
 #[test]
+fn bulk_in_one_direction_leaves_the_other_its_turns() {
+    let runtime = mainspring::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        // As above, so what a poll may do is used up long before the bulk is over.
+        let mut bulk = Scripted::new(&bytes(65_536), (0..65_536).map(|_| Step::Some(1)));
+        let mut other = Scripted::new(b"answer", []);
+        let mut copying = copy_bidirectional(&mut bulk, &mut other);
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            assert!(std::pin::Pin::new(&mut copying).poll(cx).is_pending(), "the bulk takes hundreds of polls");
+            if polls < 4 { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        drop(copying);
+        assert_eq!(bulk.written, b"answer");
+    });
+}
+
+#[test]
 fn our_sockets_are_readers_and_writers_for_everybody_by_reference_too() {
     let runtime = mainspring::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

@@ -170,14 +170,20 @@ fn an_urgent_byte_in_the_middle_of_bulk_stops_nothing() {
     });
 }
 
+/// 30,000 bytes, an urgent one, and the rest; all of them are sent.
+async fn send_with_a_mark(source: &TcpStream) -> Vec<u8> {
+    let data = bytes(1, 60_000);
+    source.write_all(&data[..30_000]).await.unwrap();
+    send_urgent(source);
+    source.write_all(&data[30_000..]).await.unwrap();
+    data
+}
+
 #[test]
 fn an_urgent_byte_that_was_there_before_is_no_end() {
     everywhere(|| async {
         let ((source, from), (to, target)) = (tcp_pair().await, tcp_pair().await);
-        let data = bytes(1, 60_000);
-        source.write_all(&data[..30_000]).await.unwrap();
-        send_urgent(&source);
-        source.write_all(&data[30_000..]).await.unwrap();
+        let data = send_with_a_mark(&source).await;
         drop(source);
         let reading = drain!(target);
         assert_eq!(timeout(PATIENCE, splice(&from, &to)).await.expect("it ends").unwrap(), 60_000);
@@ -190,10 +196,7 @@ fn an_urgent_byte_that_was_there_before_is_no_end() {
 fn an_urgent_byte_that_somebody_has_taken_stops_nothing_either() {
     everywhere(|| async {
         let ((source, from), (to, target)) = (tcp_pair().await, tcp_pair().await);
-        let data = bytes(1, 60_000);
-        source.write_all(&data[..30_000]).await.unwrap();
-        send_urgent(&source);
-        source.write_all(&data[30_000..]).await.unwrap();
+        let data = send_with_a_mark(&source).await;
         let fd = from.try_as_fd().expect("a real socket").as_raw_fd();
         let mut byte = 0_u8;
         // SAFETY: the descriptor is open for as long as `from` lives, and one byte of ours is written.
@@ -204,28 +207,6 @@ fn an_urgent_byte_that_somebody_has_taken_stops_nothing_either() {
         assert!(buf == data);
         drop(source);
         assert_eq!(moving.await.unwrap().unwrap(), 60_000);
-    });
-}
-
-#[test]
-fn bulk_in_one_direction_leaves_the_other_its_turns() {
-    everywhere(|| async {
-        let ((client, near), (far, server)) = (tcp_pair().await, tcp_pair().await);
-        let ((hears, asks), (draining, answers)) = (client.into_split(), server.into_split());
-        let proxy = mainspring::spawn(async move { splice_bidirectional(&near, &far).await });
-        let bulk = mainspring::spawn(async move { while asks.write_all(&vec![7; 1 << 20]).await.is_ok() {} });
-        let reading = mainspring::spawn(async move {
-            let mut buf = vec![0; 1 << 20];
-            while draining.read(&mut buf).await.is_ok_and(|count| count > 0) {}
-        });
-        for _ in 0..10 {
-            answers.write_all(b"answer").await.unwrap();
-            let mut answer = [0; 6];
-            let heard = timeout(PATIENCE, hears.read_exact(&mut answer)).await;
-            assert_eq!(heard.expect("it gets its turns").unwrap(), 6);
-        }
-        [&bulk, &reading].iter().for_each(|task| task.abort());
-        proxy.abort();
     });
 }
 
