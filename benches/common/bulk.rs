@@ -3,14 +3,12 @@
 //! It is a process of its own with a thread for each side, on the cpu that all loads have; see `common::load` for how both sides
 //! meet.
 
-use super::load::LOAD_CPU;
+use super::load::{LOAD_CPU, watch};
 use super::machine;
 use std::env;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 /// What is written at once.
 const PIECE: usize = 64 << 10;
@@ -30,21 +28,8 @@ pub(crate) fn run_if_asked() -> bool {
 /// Starts a load that connects twice to `address`, in at the first and out at the second, and gives the cpu time that this
 /// process, the proxy's, takes for a MiB, in microseconds. Blocks.
 pub(crate) fn drive(address: SocketAddr, mib: usize) -> io::Result<f64> {
-    let mut command = Command::new(env::current_exe()?);
-    command.args(["--bulk".into(), address.to_string(), (mib << 20 >> 16).to_string()]);
-    let mut load = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let mut to_load = load.stdin.take().expect("it was just piped");
-    let mut from_load = BufReader::new(load.stdout.take().expect("it was just piped"));
-    let mut line = String::new();
-    from_load.read_line(&mut line)?;
-    assert_eq!(line, "ready\n", "the load has warmed up");
-    let before = machine::cpu_time();
-    to_load.write_all(b"go\n")?;
-    line.clear();
-    from_load.read_line(&mut line)?;
-    let spent: Duration = machine::cpu_time() - before;
+    let (spent, line) = watch(&["--bulk".into(), address.to_string(), (mib << 20 >> 16).to_string()])?;
     assert_eq!(line, "done\n", "all came out");
-    assert!(load.wait()?.success());
     Ok(spent.as_nanos() as f64 / 1e3 / mib as f64)
 }
 

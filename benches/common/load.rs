@@ -21,7 +21,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes in a message.
 pub(crate) const MESSAGE: usize = 64;
@@ -48,24 +48,31 @@ pub(crate) fn run_if_asked() -> bool {
 
 /// Starts a load on `address` and watches this process, which is the server's, while the load lasts. Blocks.
 pub(crate) fn drive(address: SocketAddr, connections: usize, messages: usize) -> io::Result<Figures> {
+    let (spent, line) = watch(&["--load".into(), address.to_string(), connections.to_string(), messages.to_string()])?;
+    let times: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [p50, p99, p999] = times[..] else { return Err(io::Error::other(format!("not three latencies: {line}"))) };
+    let cpu = spent.as_nanos() as f64 / 1e3 / messages as f64;
+    Ok(vec![("server cpu us", cpu), ("latency p50 us", p50), ("latency p99 us", p99), ("latency p999 us", p999)])
+}
+
+/// Starts this program as a load, with these arguments; says how much cpu time this process takes from "go" to the load's answer, and
+/// what that is.
+pub(crate) fn watch(arguments: &[String]) -> io::Result<(Duration, String)> {
     let mut command = Command::new(env::current_exe()?);
-    command.args(["--load".into(), address.to_string(), connections.to_string(), messages.to_string()]);
+    command.args(arguments);
     let mut load = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut to_load = load.stdin.take().expect("it was just piped");
     let mut from_load = BufReader::new(load.stdout.take().expect("it was just piped"));
     let mut line = String::new();
     from_load.read_line(&mut line)?;
-    assert_eq!(line, "ready\n", "the load has connected");
+    assert_eq!(line, "ready\n", "the load has connected, and warmed up");
     let before = machine::cpu_time();
     to_load.write_all(b"go\n")?;
     line.clear();
     from_load.read_line(&mut line)?;
     let spent = machine::cpu_time() - before;
-    assert!(load.wait()?.success(), "the load got every message back");
-    let times: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [p50, p99, p999] = times[..] else { return Err(io::Error::other(format!("not three latencies: {line}"))) };
-    let cpu = spent.as_nanos() as f64 / 1e3 / messages as f64;
-    Ok(vec![("server cpu us", cpu), ("latency p50 us", p50), ("latency p99 us", p99), ("latency p999 us", p999)])
+    assert!(load.wait()?.success(), "the load got everything back");
+    Ok((spent, line))
 }
 
 /// The load's own main part.

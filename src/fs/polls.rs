@@ -25,7 +25,7 @@ use super::file::Inner;
 use super::inline;
 use super::line::{Line, Place, Turn};
 use super::transfer::{gather, scatter};
-use crate::io::Job;
+use crate::io::{Job, uninterrupted};
 use crate::task::budget::{self, BYTES_PER_POLL};
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Seek as _, SeekFrom, Write as _};
@@ -308,13 +308,4 @@ fn begins_with(bufs: &[IoSlice<'_>], mut bytes: &[u8]) -> bool {
         bytes = later;
         buf.starts_with(now)
     }) && bytes.is_empty()
-}
-
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
-    }
 }

@@ -6,6 +6,7 @@
 use super::inline::{self, Whole};
 use super::job::Operation;
 use crate::base::sys;
+use crate::io::uninterrupted;
 use crate::task::budget::{self, BYTES_PER_POLL};
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read as _};
@@ -415,11 +416,7 @@ fn begin(path: PathBuf, at: &'static Location<'static>) -> io::Result<Stage> {
 /// A pipe that was opened without waiting for its other end: until that has come there is nothing to read, and no end either.
 fn go_on_with_pipe(pipe: &File) -> io::Result<Vec<u8>> {
     sys::make_blocking(pipe)?;
-    while let Err(error) = sys::await_bytes(pipe.as_fd()) {
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+    uninterrupted(|| sys::await_bytes(pipe.as_fd()))?;
     go_on(pipe, Vec::new())
 }
 

@@ -45,6 +45,16 @@ impl<T: Send + 'static> Job<T> {
     }
 }
 
+/// Calls until it is not interrupted: a signal that comes meanwhile is no answer.
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
 impl<T> Drop for Job<T> {
     fn drop(&mut self) {
         if let Some(handle) = &self.handle {

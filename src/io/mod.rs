@@ -40,7 +40,7 @@ pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
 pub use duplex::{DuplexStream, duplex};
 pub use ext::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, Lines};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
-pub(crate) use job::Job;
+pub(crate) use job::{Job, uninterrupted};
 pub use ready::{Readable, Writable};
 pub(crate) use send_file::{HasFile, Stored};
 pub use send_file::{SendFile, send_file};

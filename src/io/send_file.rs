@@ -29,7 +29,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::Job;
+use super::{Job, uninterrupted};
 use super::stream::{Writes, Writing};
 use crate::base::sys;
 use crate::task::budget::{self, BYTES_PER_POLL};
@@ -227,7 +227,7 @@ impl Source {
             let (file, next) = (self.file.clone(), self.next);
             self.job = Some(Job::start(self.at, move || {
                 buf.resize(wanted, 0);
-                let count = read_at(file.std(), &mut buf, next)?;
+                let count = uninterrupted(|| file.std().read_at(&mut buf, next))?;
                 buf.truncate(count);
                 Ok(buf)
             }));
@@ -260,15 +260,6 @@ impl Source {
         let read = sys::read_cached(self.file.std().as_fd(), &mut [IoSliceMut::new(buf)], Some(self.next));
         // The end of the file is for the pool to find: some kernels say "nothing" where they mean "not now".
         read.ok().filter(|&count| count > 0)
-    }
-}
-
-fn read_at(file: &File, buf: &mut [u8], at: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(buf, at) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
     }
 }
 

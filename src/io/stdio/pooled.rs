@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::base::sys;
-use crate::io::Job;
+use crate::io::{Job, uninterrupted};
 use crate::task::budget::{self, BYTES_PER_POLL};
 
 /// The user's line.
@@ -147,15 +147,6 @@ fn write(mut file: &File, buf: &[u8]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 uninterrupted(|| sys::await_room(file.as_fd()))?;
             }
-            outcome => return outcome,
-        }
-    }
-}
-
-fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             outcome => return outcome,
         }
     }

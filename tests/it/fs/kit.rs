@@ -34,6 +34,13 @@ impl Folder {
         path
     }
 
+    /// A pipe with a name.
+    pub(super) fn with_pipe(&self, name: &str) -> PathBuf {
+        let path = self.at(name);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        path
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.0
     }

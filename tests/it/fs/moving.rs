@@ -94,8 +94,7 @@ fn fsx_02_what_was_written_is_there_after_the_drop_and_the_shutdown() {
 #[test]
 fn a_shutdown_waits_for_a_write_that_has_begun() {
     let folder = Folder::new();
-    let fifo = folder.at("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let fifo = folder.with_pipe("pipe");
     let reader = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&fifo).unwrap();
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {

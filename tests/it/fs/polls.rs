@@ -202,8 +202,7 @@ fn fsx_02_writes_that_were_given_up_and_others_come_in_order() {
 #[test]
 fn fsx_04_a_pipe_gives_to_the_next_what_a_poll_has_left() {
     let folder = Folder::new();
-    let path = folder.at("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let path = folder.with_pipe("pipe");
     narrowly(|inline| {
         let path = path.clone();
         async move {
@@ -225,8 +224,7 @@ fn fsx_04_a_pipe_gives_to_the_next_what_a_poll_has_left() {
 #[test]
 fn fsx_04_what_a_poll_has_left_of_a_pipe_counts_where_all_is_read() {
     let folder = Folder::new();
-    let path = folder.at("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let path = folder.with_pipe("pipe");
     narrowly(|inline| {
         let path = path.clone();
         async move {

@@ -134,8 +134,7 @@ fn fsx_01_the_rest_of_a_small_file_is_read_from_wherever_the_cursor_is() {
 #[test]
 fn opening_a_pipe_waits_for_its_other_end_and_disturbs_nobody() {
     let folder = Folder::new();
-    let pipe = folder.at("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = folder.with_pipe("pipe");
     let runtime = Builder::new_current_thread().build().unwrap();
     for _ in 0..50 {
         let path = pipe.clone();
@@ -161,8 +160,7 @@ fn a_pipe_where_a_file_was_expected_is_read_to_its_end_and_nobody_is_let_go() {
         runtime.block_on(async {
             for writer_is_first in [true, false] {
                 let folder = trusted().await;
-                let pipe = folder.at("pipe");
-                assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+                let pipe = folder.with_pipe("pipe");
                 // The second time it is known that there are pipes.
                 for _ in 0..2 {
                     let mut reading = pin!(fs::read(&pipe));
