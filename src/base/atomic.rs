@@ -9,7 +9,9 @@ mod chosen {
     pub(crate) use parking_lot::{Mutex, MutexGuard};
     use std::collections::VecDeque;
     pub(crate) use std::sync::OnceLock;
-    pub(crate) use std::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    };
 
     /// Threads that sleep until they are notified, in the order in which they came.
     ///
@@ -125,7 +127,7 @@ mod chosen {
     pub(crate) use loom::model;
     pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::{
-        AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
     };
     #[cfg(test)]
     pub(crate) use loom::thread as model_thread;

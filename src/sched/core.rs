@@ -106,7 +106,7 @@ impl Core {
         let worker = shared.workers[index].clone();
         let driver = worker.driver.clone();
         let is_over = move || !driver.is_simulated() && driver.now_ns().saturating_sub(driver.coarse_ns()) > SLICE_NS;
-        let slice = TimeSlice::new(is_over, Objects::of_core(index, shared.workers.len()));
+        let slice = TimeSlice::new(is_over, Objects::of_core(index, shared.workers.len()), worker.late.clone());
         Self {
             index,
             queue: owner.map_or_else(|| RunQueue::Own(RefCell::new(VecDeque::new())), RunQueue::Stealable),
@@ -436,6 +436,7 @@ impl Core {
                 let tasks = [owner.steal_from(ring), ring.steal_next(), self.take_from_inbox(sibling)];
                 tasks.into_iter().flatten().for_each(|task| self.push_back(task));
             }
+            sibling.late.wake_all();
             sibling.driver.turn_for_owner(&mut self.woken.borrow_mut());
         });
     }

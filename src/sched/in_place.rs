@@ -179,7 +179,7 @@ fn hand_over(shared: &Arc<Shared>) {
         return;
     }
     let Some(grip) = LOCAL.with(|local| local.and_then(Local::take_grip)) else { return };
-    grip.worker().publish_rest();
+    grip.worker().end_batch();
     match shared.resting.give(grip) {
         Ok(()) => withdraw(),
         Err(grip) if shared.hire_spare() => {

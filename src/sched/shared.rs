@@ -17,6 +17,7 @@ use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::Inject;
 use crate::base::sys::Origin;
 use crate::driver::Driver;
+use crate::task::late::Late;
 use crate::task::{Birth, Dead, Finished, Header, Id, JoinHandle, Queued, Ran, Schedule};
 use std::any::Any;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
@@ -110,8 +111,8 @@ pub(crate) struct Worker {
     /// The task being polled, for reports: its number (0 between polls) and where it was spawned.
     pub(crate) polling_id: AtomicU64,
     pub(crate) polling_at: AtomicPtr<Location<'static>>,
-    /// Goes up with every batch: a guard that sees it stand still knows that the owner is stuck in one.
-    pub(crate) batches: AtomicU64,
+    /// The batches of polls, and who is woken after each. A guard that sees the number stand still knows that the owner is stuck.
+    pub(crate) late: Arc<Late>,
     /// Tasks that `run` waits for: spawned and finished by the holder of this core. Each only grows.
     pub(crate) spawned: AtomicU64,
     pub(crate) finished: AtomicU64,
@@ -123,7 +124,7 @@ impl Shared {
         let count = drivers.len();
         let (mut workers, mut owners) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for driver in drivers {
-            let (worker, owner) = Worker::new(&config, driver);
+            let (worker, owner) = Worker::new(&config, workers.len(), driver);
             workers.push(Arc::new(worker));
             owners.push(owner);
         }
@@ -348,7 +349,7 @@ pub(crate) fn coarse_ms(driver: &Driver) -> u32 {
 }
 
 impl Worker {
-    fn new(config: &Config, driver: Arc<Driver>) -> (Self, Option<super::queue::Owner>) {
+    fn new(config: &Config, index: usize, driver: Arc<Driver>) -> (Self, Option<super::queue::Owner>) {
         let (stealable, owner) = if config.workers > 1 { Some(stealable()).unzip() } else { (None, None) };
         let worker = Self {
             shared: AtomicPtr::new(ptr::null_mut()),
@@ -358,7 +359,7 @@ impl Worker {
             stealable,
             polling_id: AtomicU64::new(0),
             polling_at: AtomicPtr::new(ptr::null_mut()),
-            batches: AtomicU64::new(0),
+            late: Arc::new(Late::new(index)),
             spawned: AtomicU64::new(0),
             finished: AtomicU64::new(0),
         };
@@ -393,14 +394,11 @@ impl Worker {
         self.polling_id.store(id, Ordering::Relaxed);
     }
 
-    /// The batch is over: no task is being polled, and the guard may see that the owner is not stuck.
-    pub(super) fn publish_rest(&self) {
-        // ORDER: Relaxed, one writer, the core's holder; read by the guard, which needs no order.
-        let batches = self.batches.load(Ordering::Relaxed);
-        // ORDER: Relaxed, as above.
-        self.batches.store(batches.wrapping_add(1), Ordering::Relaxed);
+    /// The batch is over: no task is being polled, the guard may see that the owner is not stuck, and late wakes are made.
+    pub(super) fn end_batch(&self) {
         // ORDER: Relaxed, as in `publish_poll`.
         self.polling_id.store(0, Ordering::Relaxed);
+        self.late.end_batch();
     }
 
     /// Where the task being polled was spawned, for reports.

@@ -131,7 +131,12 @@ pub(crate) fn run_thread(shared: &Arc<Shared>) {
 pub(crate) fn close_with(grip: Grip, local: &Local) -> Option<Grip> {
     let core = grip.memory();
     local.put_grip(grip);
-    core.hold(|| local.close());
+    core.hold(|| {
+        local.close();
+        if core.is_held() {
+            core.worker().late.wake_all(); // what was dropped may have asked for it
+        }
+    });
     local.take_grip()
 }
 
@@ -233,7 +238,7 @@ impl Core {
                 break;
             }
         }
-        self.worker().publish_rest();
+        self.worker().end_batch();
         self.ran.set(self.ran.get() + ran as u32);
         true
     }
@@ -309,6 +314,9 @@ impl Core {
     /// Sleeps until something happens. Two parkers are prepared, the thread's and the driver's, since a wake-up may come
     /// for either; then the idle book is signed, and only then the last look at the siblings is taken.
     fn sleep(&self, local: &Local, lends: bool) -> Turned {
+        if self.worker().late.wake_all() {
+            return Turned::Fine; // what woke or buried something since the batch has asked for it
+        }
         let driver = &self.worker().driver;
         if !local.prepare_sleep(Some(self.index)) {
             return Turned::Fine;
@@ -387,11 +395,12 @@ impl Core {
                 if empty && self.worker().inbox.close_if_empty() {
                     break;
                 }
+                self.worker().end_batch();
                 if !ran && !self.steal() {
                     self.nap_in_drain();
                 }
             }
-            self.worker().publish_rest();
+            self.worker().end_batch();
             self.worker().driver.shut_down();
         });
     }

@@ -1,5 +1,5 @@
 #![allow(unsafe_code, reason = "reads a source line that is kept as a pointer in an atomic")]
-//! Who holds a lock: written by whoever gets it, read by whoever asks.
+//! Who holds a lock, and who waits for it: written by them, read by whoever asks.
 
 use crate::base::atomic::{AtomicPtr, AtomicU64, Ordering, const_outside_models};
 use crate::task;
@@ -20,6 +20,17 @@ pub(crate) struct Place {
     /// The task's number; 0 for a plain thread or a stranger's executor.
     pub(crate) task: u64,
     pub(crate) at: &'static Location<'static>,
+}
+
+/// Who waits, as a dump shows it: the first few, and how many there are.
+pub(crate) struct Waiters {
+    pub(super) shown: Vec<Place>,
+    pub(super) count: usize,
+}
+
+impl Waiters {
+    /// More than these nobody reads.
+    pub(super) const SHOWN_MAX: usize = 8;
 }
 
 impl Holder {
@@ -52,6 +63,17 @@ impl fmt::Debug for Place {
         match self.task {
             0 => write!(f, "no task of ours, at {}", self.at),
             task => write!(f, "task {task}, at {}", self.at),
+        }
+    }
+}
+
+impl fmt::Debug for Waiters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        list.entries(&self.shown);
+        match self.count - self.shown.len() {
+            0 => list.finish(),
+            more => list.entry(&format_args!("and {more} more")).finish(),
         }
     }
 }

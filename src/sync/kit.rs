@@ -2,6 +2,9 @@
 //! What the models of locks are made of: a bell to sleep on, and something that only one may touch.
 
 use crate::base::atomic::{Condvar, Mutex, UnsafeCell};
+use crate::task::budget::{TIME_SLICE, TimeSlice};
+use crate::task::late::Late;
+use crate::task::wait::Objects;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -57,6 +60,12 @@ pub(super) fn wait_for<F: Future>(future: F) -> F::Output {
             Poll::Pending => bell.wait(),
         }
     }
+}
+
+/// Runs this as the polls of a worker; it says where a batch ends.
+pub(super) fn in_batches(late: &Arc<Late>, body: impl FnOnce()) {
+    let slice = TimeSlice::new(|| false, Objects::of_core(0, 1), late.clone());
+    TIME_SLICE.scope(&slice, body);
 }
 
 /// A number for whoever has a lock; loom watches that nobody else touches it.

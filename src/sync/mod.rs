@@ -25,7 +25,9 @@
 //! - A guard may be held across an `.await`: while its task waits for something else, the lock stays held. std's guard must not be,
 //!   for whoever wants the lock stops a whole thread, and the holder's task may be one that this thread should run. Where no guard is
 //!   held across an await, std's locks do as well here as anywhere.
-//! - First come, first served: a lock that is released goes to the one who has waited longest, even if somebody else is quicker.
+//! - First come, first served: a lock that is released goes to the one who has waited longest, even if somebody else is quicker. (A
+//!   [`Mutex`] or [`Semaphore`] that changes hands within microseconds may be passed on among those who run for up to a
+//!   millisecond; they say when.)
 //! - A wait can be given up at any `.await`, by dropping its future. Then the place in line is lost; what had been given to it goes
 //!   to the next. Each function says under *Cancellation* what else that costs: nothing (*strict*), what it names (*lossy*), or
 //!   that the work goes on without you (*detached*).
@@ -72,6 +74,8 @@ mod desk;
 
 mod barrier;
 mod notify;
+
+mod passing;
 mod semaphore;
 
 mod guard;

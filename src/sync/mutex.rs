@@ -3,29 +3,35 @@
 //!
 //! ```text
 //!             lock: one compare-exchange                        somebody waits
-//!       0 ──────────────────────────────> LOCKED ──────────────────────────────> LOCKED│WAITERS
-//!       ^ <────────────────────────────── │ ^ <──────────────────────────────────│  ^ │
-//!             unlock: one compare-exchange  the last in line was granted, or left │  └─┘ unlock: handed to the first
+//!       0 ──────────────────────────────> LOCKED ──────────────────────────────> LOCKED│WAITERS <──────────────┐
+//!       ^ <────────────────────────────── │ ^ <──────────────────────────────────│  ^ │  │                     │ the first looks,
+//!             unlock: one compare-exchange  the last in line was granted, or left │  └─┘  │ unlock: the first   │ or enough have
+//!                                                         unlock: handed to the first  │ is called           │ passed
+//!                                                                                      └> WAITERS│CALLED ────┘
 //! ```
 //!
-//! - **M1** WAITERS is on exactly while somebody stands in line; both change together, under the list's lock. Then LOCKED is on.
-//! - **M2** Whoever turns LOCKED on has the lock. While WAITERS is on nobody does that: the lock goes from hand to hand, and LOCKED
-//!   stays on. So nobody overtakes the line, and there is one holder at most.
+//! - **M1** WAITERS is on exactly while somebody stands in line; both change together, under the list's lock. Then LOCKED is on, or
+//!   CALLED.
+//! - **M2** Whoever turns LOCKED on has the lock. While WAITERS is on and CALLED is off nobody does that: the lock goes from hand to
+//!   hand, and LOCKED stays on. So nobody overtakes the line, and there is one holder at most.
 //! - **M3** A grant to somebody who went away is an unlock by him.
+//! - **M4** While CALLED is on, somebody who runs may turn LOCKED on, and turn it off again, by one compare-exchange each, which counts
+//!   him (`passing`). CALLED is turned on by a holder who lets go, and off by the one who was called or by a holder who finds that
+//!   enough have passed; each under the list's lock.
 //!
 //! No wake-up is lost: WAITERS is turned on by a compare-exchange of LOCKED, so the holder's own, from LOCKED to 0, fails after
-//! it, and he goes to the line.
-//!
-//! INSTEAD OF letting a running task take a lock that has a line (barging): it saves the hand-over's wait, 16 tasks then run
-//! one after the other, and the last of them waits for as long as the first ones like (SYN-07).
+//! it, and he goes to the line. CALLED is turned off by a compare-exchange of the whole word, so either the caller's sees the mutex
+//! free and takes it, or the holder's own fails after it, and he goes to the line.
 //!
 //! Cases of the catalogue: SYN-03, SYN-07, SYN-08.
 
 use super::blocking;
 use super::guard::{Alone, Exclusive, Held, Release};
 use super::holder::Holder;
+use super::passing::{CALLED, ONE_PASS, PASSES};
 use super::wait_list::{Entered, Handle, Locked, Operation, Wait, WaitList};
 use crate::base::atomic::{AtomicU32, Ordering, const_outside_models};
+use crate::task::late;
 use crate::task::wait::{self, WaitKind};
 use std::cell::UnsafeCell;
 use std::error::Error;
@@ -37,6 +43,10 @@ const LOCKED: u32 = 1;
 const WAITERS: u32 = 2;
 
 /// A lock that may be held across an `.await`; first come, first served.
+///
+/// With one exception, which spares switches: a holder who was himself served from the line, and lets go within the same batch of
+/// polls (microseconds, a millisecond at most), does not serve the next at once. Until the batch ends whoever runs may lock first, 63
+/// times at most, and then the line has its turn. A lock that is held across a wait is handed from one to the next.
 ///
 /// For data that is never held across an await, [`std::sync::Mutex`] does as well and is cheaper where threads meet.
 ///
@@ -78,14 +88,15 @@ unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 pub struct RawMutex {
     /// LOCKED, WAITERS.
     word: AtomicU32,
-    list: WaitList<(), ()>,
+    /// And the batch in which the mutex was last handed over.
+    list: WaitList<u32, ()>,
     holder: Holder,
 }
 
 impl RawMutex {
     const_outside_models! {
         const fn new() -> Self {
-            Self { word: AtomicU32::new(0), list: WaitList::new(()), holder: Holder::new() }
+            Self { word: AtomicU32::new(0), list: WaitList::new(0), holder: Holder::new() }
         }
     }
 
@@ -100,10 +111,31 @@ impl RawMutex {
         self.word.load(Ordering::Relaxed) & LOCKED != 0
     }
 
+    /// As `try_lock`, for somebody who would stand in line otherwise.
+    #[inline]
+    fn try_lock_or_pass(&self) -> bool {
+        // ORDER: Relaxed, a look before the compare-exchange.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let next = if word == 0 {
+                LOCKED
+            } else if may_pass(word) {
+                word + ONE_PASS + LOCKED
+            } else {
+                return false;
+            };
+            // ORDER: Acquire, as in `try_lock`.
+            match self.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
     /// Under the list's lock: has it now, or leaves the mark that M1 asks for.
     fn enter(&self) -> Entered<()> {
         loop {
-            if self.try_lock() {
+            if self.try_lock_or_pass() {
                 return Entered::Granted(());
             }
             // ORDER: Relaxed, the mark publishes nothing; the list's lock orders the node.
@@ -114,33 +146,89 @@ impl RawMutex {
         }
     }
 
-    /// Hands the lock to the first in line.
+    /// There is a line, or there was: its first is called (M4), or served.
     #[inline(never)]
     fn hand_over(&self) {
         let mut locked = self.list.lock();
-        if locked.grant_first(()) {
-            self.see_to_mark(&locked);
-        } else {
-            // The mark was seen, and then the last one left. Nobody can set it now, for we have the list's lock.
+        // ORDER: Relaxed, while we hold the mutex and the list's lock nobody changes the word.
+        let is_called = self.word.load(Ordering::Relaxed) & CALLED != 0;
+        if !is_called
+            && late::is_batch(*locked)
+            && let Some(waker) = locked.call_first()
+        {
+            *locked = 0; // those who pass call nobody
             // ORDER: Release, as in `release`.
-            self.word.store(0, Ordering::Release);
+            self.word.store(WAITERS | CALLED, Ordering::Release);
+            drop(locked);
+            return late::wake_late(waker);
         }
+        self.serve_first(&mut locked);
     }
 
-    /// Somebody has left the line: M1.
-    fn see_to_mark(&self, locked: &Locked<'_, (), ()>) {
-        if locked.is_empty() {
+    /// Under the list's lock, with the mutex held: it goes to the first in line, if there is one.
+    fn serve_first(&self, locked: &mut Locked<'_, u32, ()>) {
+        let word = match locked.len() {
+            0 => 0,
+            1 => LOCKED,
+            _ => LOCKED | WAITERS,
+        };
+        // ORDER: Release, as in `try_unlock`; before the grant, for then it is the new holder's to change.
+        self.word.store(word, Ordering::Release);
+        **locked = late::batch();
+        locked.grant_first(());
+    }
+
+    /// Somebody has left the line: M1. If it was the one who was called, the others have nobody to wait for any more.
+    fn see_to_mark(&self, locked: &mut Locked<'_, u32, ()>) {
+        if self.end_passing() {
+            self.serve_first(locked);
+        } else if locked.is_empty() {
             // ORDER: Relaxed, as when it was turned on.
             self.word.fetch_and(!WAITERS, Ordering::Relaxed);
         }
     }
+
+    /// Under the list's lock: nobody passes any more. True if the mutex was free, and is the caller's now.
+    fn end_passing(&self) -> bool {
+        // ORDER: Relaxed, a look before the compare-exchange.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & CALLED != 0 {
+            // ORDER: Acquire, as in `try_lock`.
+            match self.word.compare_exchange_weak(word, WAITERS | LOCKED, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return word & LOCKED == 0,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// The last of those who passed, or the only one who held it, lets go. False if the line must be seen to.
+    #[inline]
+    fn try_unlock(&self) -> bool {
+        // ORDER: Release, pairs with the Acquire in `try_lock`. When it fails, the list's lock and the grant publish instead.
+        let Err(mut word) = self.word.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed) else {
+            return true;
+        };
+        while may_pass(word & !LOCKED) {
+            // ORDER: Release, as above.
+            match self.word.compare_exchange_weak(word, word & !LOCKED, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+}
+
+/// M4: may somebody who runs go in ahead of the line?
+fn may_pass(word: u32) -> bool {
+    word & (CALLED | LOCKED) == CALLED && word & PASSES != PASSES
 }
 
 impl Release<Alone> for RawMutex {
     #[inline]
     fn release(&self) {
-        // ORDER: Release, pairs with the Acquire in `try_lock`. When it fails, the list's lock and the grant publish instead.
-        if self.word.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_err() {
+        if !self.try_unlock() {
             self.hand_over();
         }
     }
@@ -322,13 +410,13 @@ pub type LockOwned<T> = Wait<Arc<Mutex<T>>, Locking>;
 pub struct Locking(());
 
 impl<P: Handle<Target = Mutex<T>>, T: ?Sized> Operation<P> for Locking {
-    type State = ();
+    type State = u32;
     type Ticket = ();
     type Output = Exclusive<Held<P, Alone>, T>;
 
     const NAME: &'static str = "Lock";
 
-    fn list(mutex: &Mutex<T>) -> &WaitList<(), ()> {
+    fn list(mutex: &Mutex<T>) -> &WaitList<u32, ()> {
         &mutex.raw.list
     }
 
@@ -338,10 +426,10 @@ impl<P: Handle<Target = Mutex<T>>, T: ?Sized> Operation<P> for Locking {
 
     #[inline]
     fn try_now(&mut self, mutex: &mut P) -> Option<()> {
-        mutex.raw.try_lock().then_some(())
+        mutex.raw.try_lock_or_pass().then_some(())
     }
 
-    fn enter(&mut self, mutex: &P, _: &mut Locked<'_, (), ()>) -> Entered<()> {
+    fn enter(&mut self, mutex: &P, _: &mut Locked<'_, u32, ()>) -> Entered<()> {
         mutex.raw.enter()
     }
 
@@ -350,12 +438,21 @@ impl<P: Handle<Target = Mutex<T>>, T: ?Sized> Operation<P> for Locking {
         guard(mutex, at)
     }
 
+    /// M4.
+    fn called(&mut self, mutex: &P, locked: &mut Locked<'_, u32, ()>) -> Option<()> {
+        let is_served = mutex.raw.end_passing();
+        if is_served {
+            **locked = late::batch();
+        }
+        is_served.then_some(())
+    }
+
     /// M3.
     fn give_back(&mut self, mutex: &P, _: ()) {
         mutex.raw.release();
     }
 
-    fn left(&mut self, mutex: &P, locked: &mut Locked<'_, (), ()>) {
+    fn left(&mut self, mutex: &P, locked: &mut Locked<'_, u32, ()>) {
         mutex.raw.see_to_mark(locked);
     }
 }
@@ -468,10 +565,11 @@ impl Error for TryLockError {}
 
 #[cfg(test)]
 mod tests {
-    use super::super::kit::{Owned, poll, wait_for};
+    use super::super::kit::{Owned, in_batches, poll, wait_for};
     use super::*;
     use crate::base::atomic::{model, model_thread};
-    use std::task::Waker;
+    use crate::task::late::Late;
+    use std::task::{Poll, Waker};
 
     #[test]
     fn model_three_threads_exclude_each_other_and_all_get_in() {
@@ -495,6 +593,92 @@ mod tests {
             // ORDER: Relaxed, everybody has gone.
             assert_eq!(mutex.raw.word.load(Ordering::Relaxed), 0, "M1");
         });
+    }
+
+    /// A mutex that this thread holds, as if it had been served from a line in the present batch.
+    fn served(late: &Arc<Late>) -> (Arc<Mutex<()>>, OwnedMutexGuard<()>) {
+        let mutex = Arc::new(Mutex::new(()));
+        let guard = mutex.clone().try_lock_owned().expect("free");
+        *mutex.raw.list.lock() = late.number();
+        (mutex, guard)
+    }
+
+    #[test]
+    fn model_syn_07_whoever_is_called_gets_in_though_others_pass() {
+        model(|| {
+            let (late, owned) = (Arc::new(Late::new(0)), Owned::new());
+            let (mutex, guard) = served(&late);
+            let (other, theirs) = (mutex.clone(), owned.clone());
+            let waiting = model_thread::spawn(move || {
+                let _guard = wait_for(other.lock());
+                theirs.count();
+            });
+            in_batches(&late, || {
+                owned.count();
+                drop(guard);
+                for _ in 0..2 {
+                    // Passes, if somebody was called; stands in line, and leaves it, if he has looked.
+                    if let Poll::Ready(_guard) = poll(&mut Box::pin(mutex.lock()), Waker::noop()) {
+                        owned.count();
+                    }
+                }
+                late.end_batch();
+            });
+            waiting.join().expect("no panic");
+            // ORDER: Relaxed, everybody has gone.
+            assert_eq!(mutex.raw.word.load(Ordering::Relaxed), 0, "M1");
+        });
+    }
+
+    #[test]
+    fn model_syn_07_somebody_passes_while_whoever_was_called_looks() {
+        model(|| {
+            let (late, owned) = (Arc::new(Late::new(0)), Owned::new());
+            let (mutex, guard) = served(&late);
+            let [(other, theirs), (third, his)] = [(); 2].map(|()| (mutex.clone(), owned.clone()));
+            let waiting = model_thread::spawn(move || {
+                let _guard = wait_for(other.lock());
+                theirs.count();
+            });
+            let passing = model_thread::spawn(move || {
+                if let Poll::Ready(_guard) = poll(&mut Box::pin(third.lock()), Waker::noop()) {
+                    his.count();
+                }
+            });
+            in_batches(&late, || {
+                drop(guard);
+                late.end_batch();
+            });
+            waiting.join().expect("no panic");
+            passing.join().expect("no panic");
+            // ORDER: Relaxed, everybody has gone.
+            assert_eq!(mutex.raw.word.load(Ordering::Relaxed), 0, "M1");
+        });
+    }
+
+    #[test]
+    fn model_syn_03_whoever_was_called_and_leaves_is_waited_for_by_nobody() {
+        for passes in [false, true] {
+            model(move || {
+                let late = Arc::new(Late::new(0));
+                let (mutex, guard) = served(&late);
+                let mut leaving = Box::pin(mutex.clone().lock_owned());
+                assert!(poll(&mut leaving, Waker::noop()).is_pending());
+                let leaver = model_thread::spawn(move || drop(leaving));
+                let other = mutex.clone();
+                let waiting = model_thread::spawn(move || drop(wait_for(other.lock())));
+                in_batches(&late, || {
+                    drop(guard);
+                    if passes {
+                        drop(poll(&mut Box::pin(mutex.lock()), Waker::noop()));
+                    }
+                    late.end_batch();
+                });
+                leaver.join().expect("no panic");
+                waiting.join().expect("no panic");
+                assert!(mutex.try_lock().is_ok());
+            });
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@
 
 use super::batch::Batch;
 use super::bringing::{Bringing, Takes};
-use super::holder::Place as Who;
+use super::holder::{Place as Who, Waiters};
 use crate::base::atomic::{AtomicU32, Mutex, MutexGuard, Ordering, UnsafeCell, const_outside_models};
 use crate::base::quiet::drop_quietly;
 use crate::task::{self, budget, wait};
@@ -82,6 +82,8 @@ struct Place<T> {
     ticket: T,
     /// None once it was taken out to be woken, or if nobody has polled yet.
     waker: Option<Waker>,
+    /// It was woken without a grant once (`passing`), and will not be again.
+    was_called: bool,
     /// Who waits: the task's number, or 0 for a plain thread or a stranger's executor.
     task: u64,
     /// Where.
@@ -202,6 +204,14 @@ impl<S, T: Copy> Locked<'_, S, T> {
         Some(unsafe { first.with(|place| place.ticket) })
     }
 
+    /// The waker of the first in line, to be woken without a grant; each is called once at most.
+    pub(crate) fn call_first(&mut self) -> Option<Waker> {
+        // SAFETY: as in `first`.
+        let first = unsafe { self.line.first.as_ref() }?;
+        // SAFETY: as in `first`.
+        unsafe { first.with(|place| if mem::replace(&mut place.was_called, true) { None } else { place.waker.take() }) }
+    }
+
     /// Wakes somebody who waits outside of the line, when the lock has been released.
     pub(crate) fn wake_later(&mut self, waker: Waker) {
         self.woken.extend(Some(waker));
@@ -240,7 +250,7 @@ impl<S, T: Copy> Locked<'_, S, T> {
         let task = task::try_id().map_or(0, task::Id::as_u64);
         let last = self.line.last;
         // SAFETY: an IDLE node is its owner's, which is the caller (W1).
-        unsafe { node.write(Place { previous: last, next: ptr::null(), ticket, waker, task, at }) };
+        unsafe { node.write(Place { previous: last, next: ptr::null(), ticket, waker, was_called: false, task, at }) };
         // SAFETY: null, or WAITING and in this list (W1, W3).
         match unsafe { last.as_ref() } {
             // SAFETY: as above.
@@ -288,35 +298,12 @@ impl<S, T: Copy> Locked<'_, S, T> {
             // SAFETY: as above.
             unsafe {
                 node.with(|place| {
-                    shown.push((place.task, place.at));
+                    shown.push(Who { task: place.task, at: place.at });
                     next = place.next;
                 });
             }
         }
         Waiters { shown, count: self.line.len }
-    }
-}
-
-/// Who waits, as a dump shows it: the first few, and how many there are.
-pub(crate) struct Waiters {
-    /// The task's number, 0 for a plain thread, and the user's line.
-    shown: Vec<(u64, &'static Location<'static>)>,
-    count: usize,
-}
-
-impl Waiters {
-    /// More than these nobody reads.
-    const SHOWN_MAX: usize = 8;
-}
-
-impl fmt::Debug for Waiters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = f.debug_list();
-        list.entries(self.shown.iter().map(|&(task, at)| Who { task, at }));
-        match self.count - self.shown.len() {
-            0 => list.finish(),
-            more => list.entry(&format_args!("and {more} more")).finish(),
-        }
     }
 }
 
@@ -366,6 +353,14 @@ pub trait Operation<P: Handle> {
 
     /// Is it to be had now, under the lock? Otherwise says what to leave in line.
     fn enter(&mut self, primitive: &P, locked: &mut Locked<'_, Self::State, Self::Ticket>) -> Entered<Self::Ticket>;
+
+    /// A poll finds the future first in line: may it have what it wants? Only asked so that whoever wakes the first without a grant
+    /// (see `passing`) is heard; those behind it are served next, by `left`.
+    #[inline]
+    fn called(&mut self, primitive: &P, locked: &mut Locked<'_, Self::State, Self::Ticket>) -> Option<Self::Ticket> {
+        let _ = (primitive, locked);
+        None
+    }
 
     /// It is granted. No lock is held, and the user's values may be touched.
     fn finish(&mut self, primitive: P, ticket: Self::Ticket, at: &'static Location<'static>) -> Self::Output;
@@ -437,15 +432,10 @@ impl<P: Handle, O: Operation<P>> Wait<P, O> {
     fn keep(&mut self, ticket: O::Ticket) {
         let (previous, next) = (ptr::null(), ptr::null());
         // SAFETY: an IDLE node is its owner's (W1).
-        unsafe { self.node.write(Place { previous, next, ticket, waker: None, task: 0, at: self.at }) };
+        unsafe {
+            self.node.write(Place { previous, next, ticket, waker: None, was_called: false, task: 0, at: self.at })
+        };
         self.node.set_stage(GRANTED);
-    }
-
-    /// The list, for a node that is or was in line.
-    fn list(&self) -> &WaitList<O::State, O::Ticket> {
-        let list = self.list.expect("written before the node is linked");
-        // SAFETY: it was reached through the handle, which is still there and gives the same reference still (W4).
-        unsafe { list.as_ref() }
     }
 
     /// A first poll, with the lock: a grant at once, or a place in line.
@@ -473,11 +463,18 @@ impl<P: Handle, O: Operation<P>> Wait<P, O> {
     /// A later poll: the grant, if it has come; otherwise the waker is seen to.
     fn look_again(&mut self, waker: Option<&Waker>) -> Option<O::Ticket> {
         let mut fresh = None;
+        let list = self.list.expect("written before the node is linked");
         loop {
-            let mut locked = self.list().lock();
+            // SAFETY: it was reached through the handle, which is still there and gives the same reference still (W4).
+            let mut locked = unsafe { list.as_ref() }.lock();
             if self.node.stage() == GRANTED {
                 drop(locked);
                 drop_quietly(fresh);
+                return Some(self.granted());
+            }
+            if let Some(waker) = self.answer_call(&mut locked) {
+                drop(locked);
+                drop_quietly((waker, fresh));
                 return Some(self.granted());
             }
             // SAFETY: we have the lock, and under it the node is WAITING.
@@ -497,6 +494,21 @@ impl<P: Handle, O: Operation<P>> Wait<P, O> {
             drop(locked);
             fresh = waker.cloned();
         }
+    }
+
+    /// With the lock, in line: if it is first, and was called, it may take what is there. Gives the waker that it had.
+    fn answer_call(&mut self, locked: &mut Locked<'_, O::State, O::Ticket>) -> Option<Option<Waker>> {
+        if !ptr::eq(locked.line.first, &self.node) {
+            return None;
+        }
+        let primitive = self.primitive.as_ref().expect("it stands in line");
+        let ticket = self.operation.called(primitive, locked)?;
+        let waker = locked.unlink(&self.node);
+        // SAFETY: we have the lock, and it is still WAITING.
+        unsafe { self.node.with(|place| place.ticket = ticket) };
+        self.node.set_stage(GRANTED);
+        self.operation.left(primitive, locked);
+        Some(waker)
     }
 
     /// The ticket of a node that is GRANTED.
@@ -562,7 +574,7 @@ impl<P: Handle, O: Operation<P>> Wait<P, O> {
     #[cold]
     fn give_up(&mut self, primitive: &P) {
         let list = self.list.expect("written before the node is linked");
-        // SAFETY: as in `list`; the handle is on its way out, but here it still is.
+        // SAFETY: as in `look_again`; the handle is on its way out, but here it still is.
         let mut locked = unsafe { list.as_ref() }.lock();
         if self.node.stage() == GRANTED {
             drop(locked);

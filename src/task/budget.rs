@@ -7,8 +7,10 @@
 //! (Carl Lerche, "Reducing tail latencies with automatic cooperative task yielding", 2020). Two bounds hold: a count,
 //! and a time, since 128 operations of a megabyte each are not a short poll.
 
+use super::late::Late;
 use super::wait::Objects;
 use crate::base::context::{self, Claim, Index, Slot};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Operations a poll may complete. 128 keeps a poll of cheap operations near 10 us.
@@ -22,11 +24,13 @@ pub(crate) struct TimeSlice {
     is_over: Box<dyn Fn() -> bool + Send>,
     /// Where numbers for objects come from.
     pub(super) objects: Objects,
+    /// Who is woken when the present batch is over.
+    pub(super) late: Arc<Late>,
 }
 
 impl TimeSlice {
-    pub(crate) fn new(is_over: impl Fn() -> bool + Send + 'static, objects: Objects) -> Self {
-        Self { is_over: Box::new(is_over), objects }
+    pub(crate) fn new(is_over: impl Fn() -> bool + Send + 'static, objects: Objects, late: Arc<Late>) -> Self {
+        Self { is_over: Box::new(is_over), objects, late }
     }
 }
 

@@ -36,6 +36,7 @@ mod local;
 mod local_state;
 
 pub(crate) mod budget;
+pub(crate) mod late;
 pub(crate) mod wait;
 mod yield_now;
 

@@ -6,5 +6,6 @@ mod leaving;
 mod meetings;
 mod misuse;
 mod models;
+mod passing;
 pub(crate) mod strangers;
 mod waiting;
