@@ -38,6 +38,8 @@ pub struct BufReader<R> {
     start: usize,
     /// to here.
     end: usize,
+    /// A move of the cursor is under way: if it is given up, what was read ahead is worth nothing.
+    is_moving: bool,
 }
 
 impl<R: AsyncRead> BufReader<R> {
@@ -48,7 +50,7 @@ impl<R: AsyncRead> BufReader<R> {
 
     /// With a buffer of so many bytes (1 at least).
     pub fn with_capacity(capacity: usize, reader: R) -> Self {
-        Self { reader, buffer: vec![0; capacity.max(1)].into_boxed_slice(), start: 0, end: 0 }
+        Self { reader, buffer: vec![0; capacity.max(1)].into_boxed_slice(), start: 0, end: 0, is_moving: false }
     }
 }
 
@@ -72,12 +74,20 @@ impl<R> BufReader<R> {
     pub fn buffer(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
+
+    /// A read after a move that was given up: the cursor may be anywhere, but not behind what was read ahead.
+    fn forget_if_moving(&mut self) {
+        if std::mem::take(&mut self.is_moving) {
+            self.start = self.end;
+        }
+    }
 }
 
 impl<R: AsyncRead + Unpin> AsyncBufRead for BufReader<R> {
     #[track_caller]
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        this.forget_if_moving();
         if this.start == this.end {
             (this.start, this.end) = (0, 0);
             let count = ready!(Pin::new(&mut this.reader).poll_read(cx, &mut this.buffer))?;
@@ -108,6 +118,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for BufReader<R> {
         if wanted == 0 {
             return Poll::Ready(Ok(0));
         }
+        self.forget_if_moving();
         // A read as large as the buffer gains nothing by it.
         if self.start == self.end && wanted >= self.buffer.len() {
             let count = ready!(Pin::new(&mut self.reader).poll_read_vectored(cx, bufs))?;
@@ -284,7 +295,8 @@ impl<W: AsyncWrite + AsyncSeek + Unpin> AsyncSeek for BufWriter<W> {
     }
 }
 
-/// What was read ahead is dropped when the cursor moves; a move from where the reader is counts it in.
+/// What was read ahead is dropped when the cursor moves; a move from where the reader is counts it in. After a move that was given up
+/// while it was under way the cursor may have moved or not: a read goes on from there, so move again first.
 impl<R: AsyncRead + AsyncSeek + Unpin> AsyncSeek for BufReader<R> {
     #[track_caller]
     fn poll_seek(self: Pin<&mut Self>, cx: &mut Context<'_>, to: io::SeekFrom) -> Poll<io::Result<u64>> {
@@ -296,7 +308,10 @@ impl<R: AsyncRead + AsyncSeek + Unpin> AsyncSeek for BufReader<R> {
             ),
             other => other,
         };
-        let place = ready!(Pin::new(&mut this.reader).poll_seek(cx, to))?;
+        this.is_moving = true;
+        let place = ready!(Pin::new(&mut this.reader).poll_seek(cx, to));
+        this.is_moving = false;
+        let place = place?;
         this.start = this.end;
         Poll::Ready(Ok(place))
     }

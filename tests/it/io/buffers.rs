@@ -2,11 +2,14 @@
 
 use super::{Scripted, Step, bytes, everywhere};
 use crate::poll_with;
-use mainspring::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter, duplex};
+use mainspring::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncSeek, AsyncWriteExt, BufReader, BufWriter, duplex,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::io::{self, BufRead, ErrorKind, Read};
-use std::task::{Poll, Waker};
+use std::io::{self, BufRead, ErrorKind, Read, SeekFrom};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
 /// One read through a buffer.
 #[derive(Clone, Debug)]
@@ -147,4 +150,48 @@ fn an_error_in_the_middle_of_a_flush_loses_nothing_that_was_not_written() {
     assert_eq!(writer.buffer(), &bytes(10)[3..]);
     finish(writer.flush()).unwrap();
     assert_eq!(writer.into_inner().written, bytes(10));
+}
+
+/// Moves at once, and says so at the next poll.
+#[derive(Debug)]
+struct Slow {
+    at: u64,
+    is_asked: bool,
+}
+
+impl AsyncRead for Slow {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        buf.iter_mut().zip(self.at..).for_each(|(byte, at)| *byte = at as u8);
+        self.at += buf.len() as u64;
+        Poll::Ready(Ok(buf.len()))
+    }
+}
+
+impl AsyncSeek for Slow {
+    fn poll_seek(mut self: Pin<&mut Self>, _: &mut Context<'_>, to: SeekFrom) -> Poll<io::Result<u64>> {
+        let SeekFrom::Start(to) = to else { return Poll::Ready(Err(io::ErrorKind::InvalidInput.into())) };
+        self.at = to;
+        self.is_asked = !self.is_asked;
+        if self.is_asked { Poll::Pending } else { Poll::Ready(Ok(to)) }
+    }
+}
+
+#[test]
+fn what_was_read_ahead_is_not_given_out_after_a_move_that_was_given_up() {
+    let byte = |reader: &mut BufReader<Slow>| {
+        let mut byte = [0];
+        let read = Pin::new(reader).poll_read(&mut Context::from_waker(Waker::noop()), &mut byte);
+        assert!(matches!(read, Poll::Ready(Ok(1))));
+        byte[0]
+    };
+    let seek =
+        |reader: &mut BufReader<Slow>, to| Pin::new(reader).poll_seek(&mut Context::from_waker(Waker::noop()), to);
+    for capacity in [2, 4] {
+        let mut reader = BufReader::with_capacity(capacity, Slow { at: 0, is_asked: false });
+        assert_eq!(byte(&mut reader), 0);
+        assert!(matches!(seek(&mut reader, SeekFrom::End(0)), Poll::Ready(Err(_))));
+        assert_eq!((byte(&mut reader), byte(&mut reader)), (1, 2), "nothing has moved");
+        assert!(seek(&mut reader, SeekFrom::Start(100)).is_pending());
+        assert_eq!(byte(&mut reader), 100, "and not what was read ahead before");
+    }
 }
