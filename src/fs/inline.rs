@@ -128,7 +128,7 @@ fn look_and_open(path: &CStr) -> Option<(File, u64)> {
     if !is_such_a_file(&seen) {
         return None; // I1, I2
     }
-    let file = sys::open_cached(path).inspect_err(note_open).ok()?;
+    let file = sys::open_cached(path).ok()?; // the call as such was not refused, a moment ago
     Some((file, seen.len))
 }
 
@@ -159,7 +159,12 @@ pub(super) fn open_whole(path: &Path) -> Option<Whole> {
             memory().folders.note_file(folder);
             return Some(Whole::Looked(file, len));
         }
-        let file = sys::open_cached(path).inspect_err(note_open).ok()?;
+        let refused = |error: &io::Error| {
+            if sys::refusal(error) == Refusal::Process {
+                memory().folders.note_surprise(folder); // this file, or every call: the next look tells
+            }
+        };
+        let file = sys::open_cached(path).inspect_err(refused).ok()?;
         let seen = sys::glance(file.as_fd()).inspect_err(note_open).ok()?;
         if is_such_a_file(&seen) {
             return Some(Whole::Open(file, seen.len));

@@ -2,6 +2,7 @@
 //!
 //! Cases of the catalogue: NET-08, RCT-12, RCT-13, RES-04.
 
+use crate::harness::{scratch_file, skipped};
 use crate::kit::{Gate, current_thread, join_all, listen, multi_thread};
 use crate::probe::{self, Hail};
 use crate::smoke;
@@ -22,6 +23,7 @@ cases! { CASES:
         rct_12_the_smoke_suite_passes_in_a_hail_of_signals,
         rct_12_an_interrupted_registration_is_the_error_of_the_operation_that_asked,
         rct_13_a_refusal_of_epoll_is_the_error_of_the_operation_that_asked_and_of_no_other,
+        a_file_that_may_not_be_opened_so_ends_that_way_of_opening_for_no_other,
         net_08_connections_that_are_aborted_before_they_are_accepted_do_not_stop_the_loop,
     ],
     600 => [res_04_whichever_call_fails_a_life_ends_soon_with_a_result_or_a_word],
@@ -30,7 +32,35 @@ cases! { CASES:
 cases! { SCRIPTS:
     60 => [
         smoke_on_current_thread, smoke_on_multi_thread, sockets_while_epoll_refuses, greet_60_clients, live_two_short_lives,
+        read_100_files,
     ],
+}
+
+fn read_100_files() {
+    let file = scratch_file("read-again");
+    std::fs::write(&file, "contents").expect("there is room for it");
+    current_thread().block_on(async {
+        for _ in 0..100 {
+            assert_eq!(mainspring::fs::read(&file).await.expect("it is there"), b"contents");
+        }
+    });
+    std::fs::remove_file(&file).expect("it is there");
+}
+
+/// EPERM, from a guard of one file (fanotify), or from one who forbids the call as such (seccomp).
+fn a_file_that_may_not_be_opened_so_ends_that_way_of_opening_for_no_other() {
+    if cfg!(mainspring_plain) {
+        return skipped("there is one way only");
+    }
+    // The first read looks, and leaves the file system to a job; the second looks and opens (3), the others open.
+    for when in [3, 4, 50] {
+        let Some(once) = under_strace("read_100_files", &format!("openat2:error=EPERM:when={when}")) else { return };
+        assert_eq!(once.injected(), 1);
+        assert!(once.count("openat2(") >= 100, "the {when}th: {} calls", once.count("openat2("));
+        let all = under_strace("read_100_files", &format!("openat2:error=EPERM:when={when}+"));
+        let asked = all.expect("strace was there a moment ago").count("openat2(");
+        assert!(asked <= when + 2, "from the {when}th on: asked {asked} times, and is told the same each time");
+    }
 }
 
 fn smoke_on_current_thread() {
