@@ -20,7 +20,7 @@ use std::task::{Context, Poll, ready};
 /// Reads a whole file. It is read from memory on this thread as far as it is there, 256 KiB a poll, and the rest in one job.
 ///
 /// # Cancellation
-/// **Strict.** Nothing has changed.
+/// **Strict.** Nothing has changed; but if it is a pipe, it may have been opened and is closed then, which its writer notices.
 ///
 /// # Errors
 /// As [`std::fs::read`].
