@@ -312,10 +312,10 @@ impl<T: ?Sized> Mutex<T> {
         Wait::new(self, Locking(()), Location::caller())
     }
 
-    /// The lock, if it is free.
+    /// The lock, if it is free and nobody waits for it.
     ///
     /// # Errors
-    /// If somebody has it.
+    /// If somebody has it, or waits for it.
     #[track_caller]
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError> {
         if self.raw.try_lock() { Ok(guard(self, Location::caller())) } else { Err(TryLockError(())) }
@@ -551,7 +551,7 @@ impl<T: ?Sized, U: ?Sized> OwnedMutexGuard<T, U> {
     }
 }
 
-/// Somebody has the lock.
+/// Somebody has the lock, or waits for it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TryLockError(pub(super) ());
 
