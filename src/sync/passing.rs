@@ -16,8 +16,8 @@
 //!
 //! - **K1** Whoever stands in line is passed only while he is first, and [`PASSES`] times at most: he is called once, and after he has
 //!   looked, or that many have passed, he is served next (SYN-07).
-//! - **K2** Nobody is passed by somebody who has held it for longer than a batch: who holds it across a wait for the world outside,
-//!   or across other people's polls, gives it to the first in line. So locks of the usual kind are first come, first served.
+//! - **K2** Passing begins only with somebody who was served and lets go within one batch. Where all who hold it do so across a wait
+//!   for the world outside, or across other people's polls, it never begins: locks of the usual kind are first come, first served.
 //! - **K3** A line is served once through a batch, by all who held it when the batch began; then passing begins. So those who pass are
 //!   not always the same.
 //! - **K4** No wake-up is lost: while CALLED is on, somebody was woken who will look. Whoever releases meanwhile sees CALLED and leaves
