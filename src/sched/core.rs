@@ -106,7 +106,8 @@ impl Core {
         let worker = shared.workers[index].clone();
         let driver = worker.driver.clone();
         let is_over = move || !driver.is_simulated() && driver.now_ns().saturating_sub(driver.coarse_ns()) > SLICE_NS;
-        let slice = TimeSlice::new(is_over, Objects::of_core(index, shared.workers.len()), worker.late.clone());
+        let objects = Objects::of_core(index, shared.workers.len());
+        let slice = TimeSlice::new(is_over, objects, worker.late.clone(), Arc::as_ptr(&shared).addr());
         Self {
             index,
             queue: owner.map_or_else(|| RunQueue::Own(RefCell::new(VecDeque::new())), RunQueue::Stealable),

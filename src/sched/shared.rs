@@ -17,6 +17,7 @@ use crate::base::context::{Claim, Index, Slot};
 use crate::base::inject::Inject;
 use crate::base::sys::Origin;
 use crate::driver::Driver;
+use crate::task::budget::TIME_SLICE;
 use crate::task::late::Late;
 use crate::task::{Birth, Dead, Finished, Header, Id, JoinHandle, Queued, Ran, Schedule};
 use std::any::Any;
@@ -399,6 +400,12 @@ impl Worker {
         // ORDER: Relaxed, as in `publish_poll`.
         self.polling_id.store(0, Ordering::Relaxed);
         self.late.end_batch();
+    }
+
+    /// The core that this thread holds will run nothing more: the last late wakes are made, and from here on all are made at once.
+    pub(super) fn end_late(&self) {
+        TIME_SLICE.withdraw();
+        self.end_batch();
     }
 
     /// Where the task being polled was spawned, for reports.

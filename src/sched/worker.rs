@@ -134,7 +134,7 @@ pub(crate) fn close_with(grip: Grip, local: &Local) -> Option<Grip> {
     core.hold(|| {
         local.close();
         if core.is_held() {
-            core.worker().late.wake_all(); // what was dropped may have asked for it
+            core.worker().end_late(); // what was dropped may have asked for it
         }
     });
     local.take_grip()
@@ -400,7 +400,7 @@ impl Core {
                     self.nap_in_drain();
                 }
             }
-            self.worker().end_batch();
+            self.worker().end_late();
             self.worker().driver.shut_down();
         });
     }

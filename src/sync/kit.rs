@@ -64,7 +64,7 @@ pub(super) fn wait_for<F: Future>(future: F) -> F::Output {
 
 /// Runs this as the polls of a worker; it says where a batch ends.
 pub(super) fn in_batches(late: &Arc<Late>, body: impl FnOnce()) {
-    let slice = TimeSlice::new(|| false, Objects::of_core(0, 1), late.clone());
+    let slice = TimeSlice::new(|| false, Objects::of_core(0, 1), late.clone(), 1);
     TIME_SLICE.scope(&slice, body);
 }
 

@@ -682,6 +682,28 @@ mod tests {
     }
 
     #[test]
+    fn model_syn_03_one_who_stands_behind_whoever_was_called_leaves() {
+        model(|| {
+            let late = Arc::new(Late::new(0));
+            let (mutex, guard) = served(&late);
+            let [mut first, mut leaving] = [(); 2].map(|()| Box::pin(mutex.clone().lock_owned()));
+            assert!(poll(&mut first, Waker::noop()).is_pending());
+            assert!(poll(&mut leaving, Waker::noop()).is_pending());
+            let waiting = model_thread::spawn(move || drop(wait_for(first)));
+            let leaver = model_thread::spawn(move || drop(leaving));
+            in_batches(&late, || {
+                drop(guard);
+                drop(poll(&mut Box::pin(mutex.lock()), Waker::noop()));
+                late.end_batch();
+            });
+            leaver.join().expect("no panic");
+            waiting.join().expect("no panic");
+            // ORDER: Relaxed, everybody has gone.
+            assert_eq!(mutex.raw.word.load(Ordering::Relaxed), 0, "M1");
+        });
+    }
+
+    #[test]
     fn model_syn_03_a_lock_handed_to_somebody_who_leaves_goes_on_to_the_next() {
         model(|| {
             let (mutex, owned) = (Arc::new(Mutex::new(())), Owned::new());

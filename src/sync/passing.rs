@@ -14,15 +14,16 @@
 //!           │ <── 63 have passed; or somebody has left the line ───────────────── │
 //! ```
 //!
-//! - **K1** Whoever stands in line is passed only while he is first, and [`PASSES`] times at most: he is called once, and after he has
-//!   looked, or that many have passed, he is served next (SYN-07).
+//! - **K1** Each who comes to the front of the line is passed there [`PASSES`] times at most, and with him all behind him: he is called
+//!   once, and after he has looked, or that many have passed, he is served next (SYN-07).
 //! - **K2** Passing begins only with somebody who was served and lets go within one batch. Where all who hold it do so across a wait
 //!   for the world outside, or across other people's polls, it never begins: locks of the usual kind are first come, first served.
 //! - **K3** A line is served once through a batch, by all who held it when the batch began; then passing begins. So those who pass are
 //!   not always the same.
 //! - **K4** No wake-up is lost: while CALLED is on, somebody was woken who will look. Whoever releases meanwhile sees CALLED and leaves
 //!   it to him; he turns CALLED off, under the list's lock, before he looks.
-//! - **K5** Without a worker (threads, strangers' executors) there is no batch, and nobody passes.
+//! - **K5** Without a worker (threads, strangers' executors) there is no batch, and nobody passes; and nobody is passed who is not a
+//!   task of the present worker's runtime (B2 in `task::late`).
 //!
 //! The idea that a fair lock pays for a switch a turn, and that fairness now and then is enough, is old; see `eventual fairness` in
 //! WebKit's and parking_lot's locks (Filip Pizlo, "Locking in WebKit", 2016), where a clock says when. Here it is the scheduler, who

@@ -598,7 +598,10 @@ impl<P: Handle<Target = Semaphore>> Permit<P> {
         let is_same = std::ptr::eq::<Semaphore>(&*self.semaphore, &*other.semaphore);
         assert!(is_same, "`merge` is for two permits of one semaphore");
         let count = self.held.count().checked_add(other.held.count());
-        self.held.set_count(count.expect("`merge` would make a permit of more than `u32::MAX`"));
+        let count = count.expect("`merge` would make a permit of more than `u32::MAX`");
+        // One that was held across a wait makes the whole so (K2).
+        let since = if self.held.since() == other.held.since() { self.held.since() } else { 0 };
+        self.held = Held::new(count, since);
         other.held.set_count(0);
     }
 }
@@ -750,6 +753,51 @@ mod tests {
             passing.join().expect("no panic");
             // ORDER: Relaxed, everybody has gone.
             assert_eq!(semaphore.word.load(Ordering::Relaxed), ONE, "P1, P3, P4");
+        });
+    }
+
+    #[test]
+    fn model_syn_02_permits_may_be_made_and_unmade_while_others_pass() {
+        model(|| {
+            let late = Arc::new(Late::new(0));
+            let (semaphore, permit) = granted(&late);
+            let (other, third) = (semaphore.clone(), semaphore.clone());
+            let waiting = model_thread::spawn(move || drop(wait_for(other.acquire()).expect("open")));
+            let maker = model_thread::spawn(move || {
+                third.add_permits(1);
+                third.forget_permits(1)
+            });
+            in_batches(&late, || {
+                drop(permit);
+                drop(poll(&mut Box::pin(semaphore.acquire()), Waker::noop()));
+                late.end_batch();
+            });
+            waiting.join().expect("no panic");
+            let gone = maker.join().expect("no panic");
+            // ORDER: Relaxed, everybody has gone.
+            assert_eq!(semaphore.word.load(Ordering::Relaxed), (2 - gone) * ONE, "P1, P3, P4");
+        });
+    }
+
+    #[test]
+    fn model_syn_07_whoever_wants_two_gets_them_of_one_who_calls_and_one_who_does_not() {
+        model(|| {
+            let late = Arc::new(Late::new(0));
+            let (semaphore, permit) = granted(&late);
+            semaphore.add_permits(1);
+            let held_long = semaphore.clone().try_acquire_owned().expect("free");
+            let other = semaphore.clone();
+            let waiting = model_thread::spawn(move || drop(wait_for(other.acquire_many(2)).expect("open")));
+            let giver = model_thread::spawn(move || drop(held_long));
+            in_batches(&late, || {
+                drop(permit);
+                drop(poll(&mut Box::pin(semaphore.acquire()), Waker::noop()));
+                late.end_batch();
+            });
+            waiting.join().expect("no panic");
+            giver.join().expect("no panic");
+            // ORDER: Relaxed, everybody has gone.
+            assert_eq!(semaphore.word.load(Ordering::Relaxed), 2 * ONE, "P1, P3, P4");
         });
     }
 

@@ -52,7 +52,7 @@ use super::bringing::{Bringing, Takes};
 use super::holder::{Place as Who, Waiters};
 use crate::base::atomic::{AtomicU32, Mutex, MutexGuard, Ordering, UnsafeCell, const_outside_models};
 use crate::base::quiet::drop_quietly;
-use crate::task::{self, budget, wait};
+use crate::task::{self, budget, late, wait};
 use std::fmt;
 use std::marker::PhantomPinned;
 use std::mem::{self, MaybeUninit};
@@ -66,6 +66,9 @@ use std::task::{Context, Poll, Waker, ready};
 const IDLE: u32 = 0;
 const WAITING: u32 = 1;
 const GRANTED: u32 = 2;
+
+/// No runtime's number.
+const WAS_CALLED: usize = usize::MAX;
 
 /// A place in line.
 struct Node<T> {
@@ -82,12 +85,27 @@ struct Place<T> {
     ticket: T,
     /// None once it was taken out to be woken, or if nobody has polled yet.
     waker: Option<Waker>,
-    /// It was woken without a grant once (`passing`), and will not be again.
-    was_called: bool,
+    /// By whose workers it may be woken without a grant (`task::late`, `passing`), 0 being nobody's; [`WAS_CALLED`] once it was.
+    callers: usize,
     /// Who waits: the task's number, or 0 for a plain thread or a stranger's executor.
     task: u64,
     /// Where.
     at: &'static Location<'static>,
+}
+
+impl<T> Place<T> {
+    /// See [`Locked::call_first`].
+    fn call(&mut self) -> Option<Waker> {
+        late::is_home(mem::replace(&mut self.callers, WAS_CALLED)).then(|| self.waker.take())?
+    }
+
+    /// Gives the one before.
+    fn change_waker(&mut self, waker: Option<Waker>) -> Option<Waker> {
+        if self.callers != WAS_CALLED {
+            self.callers = waker.as_ref().map_or(0, late::home_of);
+        }
+        mem::replace(&mut self.waker, waker)
+    }
 }
 
 impl<T: Copy> Node<T> {
@@ -204,12 +222,12 @@ impl<S, T: Copy> Locked<'_, S, T> {
         Some(unsafe { first.with(|place| place.ticket) })
     }
 
-    /// The waker of the first in line, to be woken without a grant; each is called once at most.
+    /// The waker of the first in line, to be woken late and without a grant, if it may be; each is called once at most.
     pub(crate) fn call_first(&mut self) -> Option<Waker> {
         // SAFETY: as in `first`.
         let first = unsafe { self.line.first.as_ref() }?;
         // SAFETY: as in `first`.
-        unsafe { first.with(|place| if mem::replace(&mut place.was_called, true) { None } else { place.waker.take() }) }
+        unsafe { first.with(Place::call) }
     }
 
     /// Wakes somebody who waits outside of the line, when the lock has been released.
@@ -248,9 +266,9 @@ impl<S, T: Copy> Locked<'_, S, T> {
     /// Puts a node at the end of the line. It must be IDLE and the caller's own.
     fn link(&mut self, node: &Node<T>, ticket: T, waker: Option<Waker>, at: &'static Location<'static>) {
         let task = task::try_id().map_or(0, task::Id::as_u64);
-        let last = self.line.last;
+        let (last, callers) = (self.line.last, waker.as_ref().map_or(0, late::home_of));
         // SAFETY: an IDLE node is its owner's, which is the caller (W1).
-        unsafe { node.write(Place { previous: last, next: ptr::null(), ticket, waker, was_called: false, task, at }) };
+        unsafe { node.write(Place { previous: last, next: ptr::null(), ticket, waker, callers, task, at }) };
         // SAFETY: null, or WAITING and in this list (W1, W3).
         match unsafe { last.as_ref() } {
             // SAFETY: as above.
@@ -432,9 +450,7 @@ impl<P: Handle, O: Operation<P>> Wait<P, O> {
     fn keep(&mut self, ticket: O::Ticket) {
         let (previous, next) = (ptr::null(), ptr::null());
         // SAFETY: an IDLE node is its owner's (W1).
-        unsafe {
-            self.node.write(Place { previous, next, ticket, waker: None, was_called: false, task: 0, at: self.at })
-        };
+        unsafe { self.node.write(Place { previous, next, ticket, waker: None, callers: 0, task: 0, at: self.at }) };
         self.node.set_stage(GRANTED);
     }
 
@@ -481,9 +497,8 @@ impl<P: Handle, O: Operation<P>> Wait<P, O> {
             let known = unsafe { self.node.with(|place| same_waker(place.waker.as_ref(), waker)) };
             if known || fresh.is_some() {
                 // SAFETY: as above.
-                let old = unsafe {
-                    self.node.with(|place| if known { None } else { mem::replace(&mut place.waker, fresh.take()) })
-                };
+                let old =
+                    unsafe { self.node.with(|place| if known { None } else { place.change_waker(fresh.take()) }) };
                 let number = locked.number();
                 drop(locked);
                 drop_quietly((old, fresh));

@@ -26,11 +26,18 @@ pub(crate) struct TimeSlice {
     pub(super) objects: Objects,
     /// Who is woken when the present batch is over.
     pub(super) late: Arc<Late>,
+    /// Which runtime's, as a number that no other living one has; neither 0 nor the greatest.
+    pub(super) runtime: usize,
 }
 
 impl TimeSlice {
-    pub(crate) fn new(is_over: impl Fn() -> bool + Send + 'static, objects: Objects, late: Arc<Late>) -> Self {
-        Self { is_over: Box::new(is_over), objects, late }
+    pub(crate) fn new(
+        is_over: impl Fn() -> bool + Send + 'static,
+        objects: Objects,
+        late: Arc<Late>,
+        runtime: usize,
+    ) -> Self {
+        Self { is_over: Box::new(is_over), objects, late, runtime }
     }
 }
 

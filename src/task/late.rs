@@ -6,9 +6,13 @@
 //!
 //! - **B1** A late wake is made by the worker that was asked, after the poll in which it was asked and before it sleeps; or by
 //!   whoever gets its core; or, if it is stuck in that poll, by the sibling that looks after it (`sched::rescue`).
+//! - **B2** Only a task of the worker's own runtime is woken late ([`home_of`]), which cannot go on before its worker does, or a
+//!   sibling. Somebody else could: a thread, a task of another runtime, a stranger's executor inside that very poll. Then the poll may
+//!   stop the worker to wait for him, and nobody be left to wake him.
 
 use super::budget::TIME_SLICE;
-use crate::base::atomic::{AtomicBool, AtomicU32, Mutex, Ordering};
+use super::waker::is_our_waker;
+use crate::base::atomic::{AtomicBool, AtomicU32, Mutex, Ordering, UNDER_LOOM};
 use crate::base::quiet::quietly;
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -90,6 +94,25 @@ pub(crate) fn batch() -> u32 {
 /// Is this thread in that batch?
 pub(crate) fn is_batch(number: u32) -> bool {
     number != 0 && number == batch()
+}
+
+/// The runtime whose worker this thread is; 0 if it is none's.
+fn here() -> usize {
+    TIME_SLICE.with(|slice| slice.map_or(0, |slice| slice.runtime))
+}
+
+/// The runtime by whose workers alone this may be woken late: the present one, if it is a task's that waits now; otherwise 0 (B2).
+pub(crate) fn home_of(waker: &Waker) -> usize {
+    match is_our_waker(waker) {
+        _ if UNDER_LOOM => 1, // models have no tasks
+        true => here(),
+        false => 0,
+    }
+}
+
+/// Is this thread a worker of that runtime?
+pub(crate) fn is_home(runtime: usize) -> bool {
+    runtime != 0 && runtime == here()
 }
 
 /// Wakes when the present batch is over; at once where there is none.

@@ -7,5 +7,6 @@ mod meetings;
 mod misuse;
 mod models;
 mod passing;
+mod passing_strangers;
 pub(crate) mod strangers;
 mod waiting;
