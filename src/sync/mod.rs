@@ -71,6 +71,7 @@ mod wait_list;
 mod blocking;
 mod closing;
 mod desk;
+mod spare;
 
 mod barrier;
 mod notify;

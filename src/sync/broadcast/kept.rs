@@ -1,11 +1,9 @@
 //! The messages that are kept, by their numbers. Plain data: what is taken out is dropped by the caller, after the lock.
 
+use super::super::spare;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-
-/// Room for so many messages is not given back when all is received: it would be asked for again at once.
-const ROOM_KEPT: usize = 64;
 
 /// The latest messages, at most `capacity` of them.
 pub(super) struct Kept<T> {
@@ -81,10 +79,11 @@ impl<T> Kept<T> {
         gone
     }
 
-    /// Room that is much more than what is needed, to be given back after the lock.
-    pub(super) fn spare_room(&mut self) -> Option<impl Sized + use<T>> {
-        let is_spare = self.messages.is_empty() && self.messages.capacity() > ROOM_KEPT;
-        is_spare.then(|| mem::take(&mut self.messages))
+    /// Room that is much more than what is needed.
+    pub(super) fn give_room_back(&mut self) {
+        if let Some(room) = spare::to_cut_to(self.messages.len(), self.messages.capacity()) {
+            self.messages.shrink_to(room);
+        }
     }
 
     fn pop(&mut self) -> Option<Arc<T>> {
@@ -99,18 +98,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_given_back_when_all_is_received_and_a_little_is_kept() {
-        for (count, is_kept) in [(ROOM_KEPT, true), (1_000, false)] {
-            let mut kept = Kept::new(10_000);
-            for number in 0..count {
-                assert!(kept.push(Arc::new(number), 1).is_none());
-            }
-            let mut at = 0;
-            assert!(kept.spare_room().is_none());
-            while !matches!(kept.next(&mut at), Next::Nothing) {}
-            assert_eq!((at, kept.len()), (count as u64, 0));
-            assert_eq!(kept.spare_room().is_none(), is_kept);
-            assert_eq!((kept.messages.capacity() > 0, kept.end()), (is_kept, count as u64));
+    fn syn_12_room_is_given_back_while_little_is_kept_and_a_little_stays() {
+        const BURST: u64 = 10_000;
+        let mut kept = Kept::new(usize::MAX);
+        for number in 0..BURST {
+            assert!(kept.push(Arc::new(number), 1).is_none());
         }
+        let (mut at, mut changes, mut last) = (0, 0, kept.messages.capacity());
+        while !matches!(kept.next(&mut at), Next::Nothing) {
+            kept.give_room_back();
+            let room = kept.messages.capacity();
+            assert!(room <= spare::KEPT + 4 * kept.len(), "room for {room}, and {} are left", kept.len());
+            changes += usize::from(mem::replace(&mut last, room) != room);
+        }
+        assert_eq!((at, kept.len(), kept.end()), (BURST, 0, BURST));
+        assert!(changes <= 10 && last >= spare::KEPT, "{changes} times, and {last} at the end");
+        // One who leaves may take all that is left along at once.
+        (0..BURST).for_each(|number| assert!(kept.push(Arc::new(number), 1).is_none()));
+        assert_eq!(kept.leave(at).len() as u64, BURST);
+        kept.give_room_back();
+        assert_eq!(kept.messages.capacity(), spare::KEPT);
     }
 }

@@ -90,9 +90,9 @@ impl<T> Shared<T> {
     pub(super) fn next(&self, at: &mut u64) -> Result<Arc<T>, TryRecvError> {
         let mut locked = self.list.lock();
         let next = locked.kept.next(at);
-        let (senders, spare) = (locked.senders, locked.kept.spare_room());
+        locked.kept.give_room_back();
+        let senders = locked.senders;
         drop(locked);
-        drop(spare);
         match next {
             Next::Message(value) => Ok(value),
             Next::Lagged(missed) => Err(TryRecvError::Lagged(missed)),
@@ -113,13 +113,14 @@ impl<T> Shared<T> {
         let mut locked = self.list.lock();
         locked.receivers -= 1;
         let is_last = locked.receivers == 0;
-        let (gone, spare) = (locked.kept.leave(at), locked.kept.spare_room());
+        let gone = locked.kept.leave(at);
+        locked.kept.give_room_back();
         drop(locked);
         if is_last {
             closing.grant_all(closing::Ticket::Closed);
         }
         drop(closing);
-        drop((gone, spare));
+        drop(gone);
     }
 
     /// A sender comes; false if it is by a weak one, and there are none any more.

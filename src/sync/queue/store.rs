@@ -1,13 +1,11 @@
 //! Where the items lie, and in which order they come out.
 
 use super::super::desk::Desk;
+use super::super::spare;
 use super::heap::Heap;
 use crate::base::atomic::Mutex;
 use std::collections::VecDeque;
 use std::mem;
-
-/// Room for so many items is not given back when the queue is empty: it would be asked for again at once.
-const ROOM_KEPT: usize = 64;
 
 /// Who comes out first.
 pub(super) enum Order<T> {
@@ -91,10 +89,7 @@ impl<T> Store<T> {
         }
         let mut held = self.held.lock();
         let item = if matches!(self.order, Order::Lifo) { held.items.pop_back() } else { held.items.pop_front() };
-        let is_spare = held.items.is_empty() && held.items.capacity() > ROOM_KEPT;
-        let spare = is_spare.then(|| mem::take(&mut held.items));
-        drop(held);
-        drop(spare);
+        held.give_room_back();
         item
     }
 
@@ -108,11 +103,80 @@ impl<T> Store<T> {
         let item = heap.pop()?;
         let mut held = self.held.lock();
         held.in_heap -= 1;
-        let is_spare = held.items.is_empty() && held.items.capacity() > ROOM_KEPT;
-        let spare = (is_spare.then(|| mem::take(&mut held.items)), heap.spare_room(ROOM_KEPT));
+        held.give_room_back();
         drop(held);
-        drop(heap);
-        drop(spare);
+        heap.give_room_back();
         Some(item)
+    }
+}
+
+impl<T> Held<T> {
+    /// Under the lock, as making room is; the items are moved at most, and none of their code is run.
+    fn give_room_back(&mut self) {
+        if let Some(room) = spare::to_cut_to(self.items.len(), self.items.capacity()) {
+            self.items.shrink_to(room);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_each_kind() -> [Store<usize>; 3] {
+        [Order::Fifo, Order::Lifo, Order::Priority(Desk::new(Heap::new()))].map(|order| Store::new().with_order(order))
+    }
+
+    /// How many items there is room for.
+    fn room(store: &Store<usize>) -> usize {
+        let fresh = store.held.lock().items.capacity();
+        let Order::Priority(desk) = &store.order else { return fresh };
+        fresh + desk.try_sit().expect("nobody is at it").room()
+    }
+
+    fn put(store: &Store<usize>, items: impl Iterator<Item = usize>) {
+        items.for_each(|item| assert!(store.push(item, || ()).is_ok()));
+    }
+
+    #[test]
+    fn syn_12_a_store_that_is_never_empty_gives_the_room_of_a_burst_back() {
+        const BURST: usize = 10_000;
+        for store in of_each_kind() {
+            let name = store.order_name();
+            let (mut got, mut most) = (Vec::new(), 0);
+            put(&store, 0..BURST);
+            for left in (3..BURST).rev() {
+                got.extend(store.pop());
+                let room = room(&store);
+                most = most.max(room);
+                // In a queue with priorities there are two lists, of which each keeps a little.
+                assert!(room <= 2 * spare::KEPT + 4 * left, "{name}: room for {room}, and {left} are left");
+            }
+            assert!(most >= BURST - 1, "{name}: the test sees the burst");
+            let is_lifo = matches!(store.order, Order::Lifo);
+            assert!(if is_lifo { got.is_sorted_by(|a, b| a > b) } else { got.is_sorted() }, "{name}");
+            assert_eq!((got.len(), store.len()), (BURST - 3, 3), "{name}");
+        }
+    }
+
+    #[test]
+    fn syn_12_room_is_not_given_back_only_to_be_asked_for_again() {
+        for store in of_each_kind() {
+            let (mut changes, mut last) = (0, room(&store));
+            let mut look = || changes += usize::from(room(&store) != mem::replace(&mut last, room(&store)));
+            put(&store, 0..4_096);
+            while store.pop().is_some() {
+                look();
+                for item in 0..3 {
+                    put(&store, item..item + 1);
+                    look();
+                    assert!(store.pop().is_some());
+                    look();
+                }
+            }
+            // From room for 4,096 down to 64, by halves; and of the list of those which are not in the heap yet.
+            assert!(changes <= 24, "{}: {changes} times", store.order_name());
+            assert!((1..=2 * spare::KEPT).contains(&room(&store)), "a little is kept");
+        }
     }
 }
