@@ -28,7 +28,7 @@ mkdir -p "$CARGO_TARGET_DIR"
 printf 'leak:%s\n' mainspring::base::quiet::bury it::misuse::guards::mis_09 it::misuse::guards::mis_11 \
     it::group::borrowed_ends::mis_11 it::group::cancels::scp_07 it::group::local::scp_07 it::group::sets::mis_11 \
     it::group::combine_ends::scp_07 it::group::local_send::scp_07 it::channels::broadcast::mis_11 it::channels::mpsc::misuse::mis_11 \
-    it::channels::oneshot::mis_11 it::channels::watch::mis_11 it::channels::queue_ends::mis_11 it::task_local::mis_11 \
+    it::channels::oneshot::mis_11 it::channels::watch::mis_11 it::channels::queue_ends::mis_11 it::channels::queue_done::mis_11 it::task_local::mis_11 \
     it::sync::misuse::mis_11 it::group::hostile::scp_07 it::map_on_ends::run_does_not_wait_for_a_map_that_was_forgotten it::group::losses::scp_07 \
     it::channels::queue_ends::snd_04 it::channels::broadcast::snd_04 sync::wait_list::tests::model_mis_11 sync::wait_list::tests::a_crowd_is_woken \
     >"$CARGO_TARGET_DIR/leaks-meant"

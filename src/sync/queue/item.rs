@@ -6,6 +6,10 @@ use std::ops::{Deref, DerefMut};
 use std::thread;
 
 /// An item of a queue, from [`Queue::get_item`]. It is marked as done when it is dropped, and after it was.
+///
+/// # Panics
+/// When it goes and nothing is left to be marked, because [`Queue::task_done`] was called for it as well; the item is dropped with
+/// it.
 #[must_use = "an item that is dropped counts as done"]
 pub struct Item<'a, T> {
     // The order of the fields matters: what is dropped is done with after that, though its destructor may panic.

@@ -4,6 +4,8 @@ use crate::sync::kit::{Bell, Boxed, check, poll};
 use mainspring::sync::queue::Queue;
 use mainspring::sync::queue::error::{GetError, PutError, TryGetError, TryPutError};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::cmp::Ordering;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -290,31 +292,54 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// A queue with so much room, in that order, against a reference that begins where it does.
+fn live(capacity: Option<usize>, order: usize, steps: impl IntoIterator<Item = Step>) {
+    let queue = capacity.map_or_else(Queue::unbounded, Queue::bounded);
+    let queue = match order {
+        0 => queue,
+        1 => queue.lifo(),
+        _ => queue.priority(),
+    };
+    let mut reference = Reference {
+        queue: &queue,
+        order,
+        capacity,
+        items: Vec::new(),
+        free_items: 0,
+        free_room: capacity.unwrap_or(usize::MAX / 2),
+        is_closed: false,
+        unfinished: 0,
+        getting: Vec::new(),
+        putting: Vec::new(),
+        joining: Vec::new(),
+        put: 0,
+        alive: Arc::new(()),
+    };
+    steps.into_iter().for_each(|step| reference.run(step));
+}
+
 #[test]
 fn syn_01_syn_06_a_queue_does_what_the_reference_does_in_each_order() {
     check((step(), 0_usize..4, 0_usize..3), |steps| {
         let (capacity, order) = (Some(steps[0].1).filter(|capacity| *capacity > 0), steps[0].2);
-        let queue = capacity.map_or_else(Queue::unbounded, Queue::bounded);
-        let queue = match order {
-            0 => queue,
-            1 => queue.lifo(),
-            _ => queue.priority(),
-        };
-        let mut reference = Reference {
-            queue: &queue,
-            order,
-            capacity,
-            items: Vec::new(),
-            free_items: 0,
-            free_room: capacity.unwrap_or(usize::MAX / 2),
-            is_closed: false,
-            unfinished: 0,
-            getting: Vec::new(),
-            putting: Vec::new(),
-            joining: Vec::new(),
-            put: 0,
-            alive: Arc::new(()),
-        };
-        steps.into_iter().for_each(|(step, ..)| reference.run(step));
+        live(capacity, order, steps.into_iter().map(|(step, ..)| step));
     });
+}
+
+#[test]
+fn syn_02_syn_06_a_hundred_thousand_steps_of_long_lives_lose_no_place_and_no_item() {
+    // So many for each of eighteen queues, which fill up and run empty many times, and are closed near the end.
+    const STEPS: usize = 5_600;
+    for (index, capacity) in [Some(1), Some(2), Some(31), Some(32), Some(33), None].into_iter().enumerate() {
+        for order in 0..3 {
+            let mut seed = [order as u8; 32];
+            seed[0] = index as u8;
+            let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+            let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+            let steps = prop::collection::vec(step(), STEPS).new_tree(&mut runner).unwrap().current();
+            let is_late = |at| at > STEPS - 200;
+            let open = |(at, step): &(usize, Step)| is_late(*at) || !matches!(step, Step::Close);
+            live(capacity, order, steps.into_iter().enumerate().filter(open).map(|(_, step)| step));
+        }
+    }
 }
