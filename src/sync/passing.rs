@@ -22,7 +22,7 @@
 //!   not always the same.
 //! - **K4** No wake-up is lost: while CALLED is on, somebody was woken who will look. Whoever releases meanwhile sees CALLED and leaves
 //!   it to him; he turns CALLED off, under the list's lock, before he looks.
-//! - **K5** Without a worker (threads, strangers' executors) there is no batch, and nobody passes; and nobody is passed who is not a
+//! - **K5** Without a worker (threads, strangers' executors) there is no batch, and nobody is called; nor is anybody who is not a
 //!   task of the present worker's runtime (B2 in `task::late`).
 //!
 //! The idea that a fair lock pays for a switch a turn, and that fairness now and then is enough, is old; see `eventual fairness` in
