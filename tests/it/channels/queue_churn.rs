@@ -3,6 +3,7 @@
 use super::queue::of_each_kind;
 use super::queue_hostile::{Ledger, Strange, assert_room};
 use crate::{runtimes, until};
+use mainspring::runtime::Builder;
 use mainspring::sync::queue::Queue;
 use mainspring::task::yield_now;
 use std::future::poll_fn;
@@ -45,8 +46,8 @@ async fn put_some(queue: Arc<Queue<Strange>>, ledger: Ledger, first: usize) -> u
             1 => once(future).await,
             step => twice(future, step == 2).await,
         };
-        assert!(outcome.as_ref().is_none_or(Result::is_ok), "it is open");
-        put += usize::from(outcome.is_some());
+        assert!(outcome.as_ref().is_none_or(Result::is_ok) || queue.is_closed());
+        put += usize::from(matches!(outcome, Some(Ok(()))));
         assert!(queue.capacity().is_none_or(|capacity| queue.len() <= capacity));
     }
     put
@@ -60,21 +61,29 @@ async fn get_for_ever(queue: Arc<Queue<Strange>>, got: Arc<AtomicUsize>) {
             1 => once(queue.get_item()).await,
             step => twice(queue.get_item(), step == 2).await,
         };
-        got.fetch_add(usize::from(outcome.is_some()), Ordering::SeqCst);
+        got.fetch_add(usize::from(matches!(outcome, Some(Ok(_)))), Ordering::SeqCst);
         drop(outcome);
         yield_now().await;
     }
 }
 
-/// Churn on one queue: what was put was got, all else was dropped, and there is just as much room as before.
-async fn churn(queue: Arc<Queue<Strange>>) {
+/// Churn on one queue, which may be closed in the midst of it: what was put was got, all else was dropped, and there is just as much
+/// room as before.
+async fn churn(queue: Arc<Queue<Strange>>, close_after: Option<u64>) {
     let (ledger, got) = (Ledger::new(3 * EACH), Arc::new(AtomicUsize::new(0)));
     let getters = [(); 3].map(|()| mainspring::spawn(get_for_ever(queue.clone(), got.clone())));
     let putters = [0, EACH, 2 * EACH].map(|first| mainspring::spawn(put_some(queue.clone(), ledger.clone(), first)));
+    if let Some(turns) = close_after {
+        for _ in 0..turns {
+            yield_now().await;
+        }
+        queue.close();
+    }
     let mut put = 0;
     for putter in putters {
         put += putter.await.unwrap();
     }
+    until(|| queue.unfinished() == 0).await;
     queue.join().await;
     for getter in getters {
         getter.abort();
@@ -82,7 +91,7 @@ async fn churn(queue: Arc<Queue<Strange>>) {
     }
     assert_eq!((queue.len(), queue.is_empty(), queue.unfinished()), (0, true, 0), "{queue:?}");
     assert_eq!((got.load(Ordering::SeqCst), ledger.odd_ones()), (put, vec![]), "{queue:?}");
-    if let Some(capacity) = queue.capacity() {
+    if let Some(capacity) = queue.capacity().filter(|_| close_after.is_none()) {
         assert_room(&queue, capacity);
     }
 }
@@ -92,12 +101,27 @@ fn syn_02_syn_03_syn_06_whoever_leaves_at_any_await_takes_neither_an_item_nor_a_
     for (_, runtime) in runtimes() {
         for capacity in [1, 2, 31, 32, 33] {
             for queue in of_each_kind(capacity) {
-                runtime.block_on(churn(Arc::new(queue)));
+                runtime.block_on(churn(Arc::new(queue), None));
             }
         }
         for queue in [Queue::unbounded(), Queue::unbounded().lifo(), Queue::unbounded().priority()] {
-            runtime.block_on(churn(Arc::new(queue)));
+            runtime.block_on(churn(Arc::new(queue), None));
         }
+    }
+}
+
+#[test]
+fn syn_03_syn_05_a_close_in_the_midst_of_coming_and_going_loses_nothing_in_any_order_of_events() {
+    for seed in 0..100 {
+        for queue in of_each_kind(1 + seed as usize % 3) {
+            let runtime = Builder::new_simulated(seed).build().unwrap();
+            runtime.block_on(churn(Arc::new(queue), Some(3 * seed)));
+        }
+    }
+    for (_, runtime) in runtimes() {
+        (0..30).for_each(|turns| {
+            of_each_kind(2).map(Arc::new).into_iter().for_each(|queue| runtime.block_on(churn(queue, Some(turns))))
+        });
     }
 }
 
