@@ -13,6 +13,7 @@
 use super::budget::TIME_SLICE;
 use super::waker::is_our_waker;
 use crate::base::atomic::{AtomicBool, AtomicU32, Mutex, Ordering, UNDER_LOOM};
+use crate::base::inject::trim;
 use crate::base::quiet::quietly;
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -80,6 +81,9 @@ impl Late {
     fn pop(&self) -> Option<Waker> {
         let mut wakers = self.wakers.lock();
         let first = wakers.pop_front();
+        if wakers.is_empty() {
+            trim(&mut wakers);
+        }
         // ORDER: Relaxed, as in `wake_all`.
         self.any.store(!wakers.is_empty(), Ordering::Relaxed);
         first
