@@ -157,7 +157,7 @@ impl RawMutex {
             && let Some(waker) = locked.call_first()
         {
             *locked = 0; // those who pass call nobody
-            // ORDER: Release, as in `release`.
+            // ORDER: Release, as in `try_unlock`; pairs with the Acquire of whoever passes, and in `end_passing`.
             self.word.store(WAITERS | CALLED, Ordering::Release);
             drop(locked);
             return late::wake_late(waker);
